@@ -1,0 +1,167 @@
+"""The folder is the registry: `use: resnet` is the file `models/resnet.py`, `use: "mylab.nets:Wide"` is anyone's code.
+
+Nothing registers itself. Names are read from the folders, one-line descriptions from the files' docstrings, so that
+`contrast list` needs neither torch nor an import.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, PrivateAttr
+
+from contrast.errors import InputError, nearest
+from contrast.protocols import Ingredient, ModelIngredient
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PACKAGE = Path(__file__).parent
+FOLDERS = {
+    "data": "datasets",
+    "model": "models",
+    "augment": "augment",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
+    "loss": "losses",
+    "averaging": "averaging",
+    "loop": "loops",
+    "figure": "figures",
+    "executor": "executors",
+    "logger": "loggers",
+}
+"""Kind of thing → the folder whose files are its members."""
+
+OUTSIDE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+
+
+def names(kind: str) -> list[str]:
+    """The names of a kind's files, sorted."""
+    folder = PACKAGE / FOLDERS[kind]
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def listing(kind: str) -> dict[str, str]:
+    """Name → first line of the file's docstring, read without importing the file."""
+    folder = PACKAGE / FOLDERS[kind]
+    found = {}
+    for name in names(kind):
+        docstring = ast.get_docstring(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))) or ""
+        found[name] = docstring.partition("\n")[0]
+    return found
+
+
+@cache
+def ingredient(kind: str, name: str) -> type[Ingredient]:
+    """The config class of one of the package's own ingredients.
+
+    Raises:
+        InputError: there is no file of that name; says which there are.
+    """
+    if name not in names(kind):
+        raise InputError(f"there is no {kind} {name!r}", right=nearest(name, names(kind)))
+    module = importlib.import_module(f"contrast.{FOLDERS[kind]}.{name}")
+    classes = [c for c in vars(module).values() if _is_config(c) and c.__module__ == module.__name__]
+    if len(classes) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one public Ingredient, it defines {len(classes)}")
+    return classes[0]
+
+
+def _is_config(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Ingredient) and not thing.__name__.startswith("_")
+
+
+class OutsideModel(ModelIngredient):
+    """A factory of networks that lies outside the package; its settings are the factory's keyword arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    _target: str = PrivateAttr()
+    _factory: Callable[..., nn.Module] = PrivateAttr()
+
+    @classmethod
+    def of(cls, target: str, factory: Callable[..., nn.Module], settings: Mapping[str, Any]) -> OutsideModel:
+        made = cls(**settings)
+        made._target, made._factory = target, factory
+        return made
+
+    @property
+    def use(self) -> str:
+        return self._target
+
+    def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        """Call the factory; `shape` and `classes` are handed over where it has parameters of these names."""
+        accepted = inspect.signature(self._factory).parameters
+        offered = {"shape": shape, "classes": classes}
+        return self._factory(**{k: v for k, v in offered.items() if k in accepted}, **self.settings())
+
+    def initialize(self, model: nn.Module, seed: int) -> None:
+        """Leave the values that the factory gave; it ran under a seed derived from the run's."""
+
+
+def is_outside(name: str) -> bool:
+    """Whether a name has the form ``module:attribute``, which stands for code outside the package."""
+    return bool(OUTSIDE.match(name))
+
+
+def outside(target: str) -> Any:
+    """Import ``module:attribute``.
+
+    Raises:
+        InputError: the module or the attribute does not exist.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        raise InputError(f"there is no module {error.name!r} to take {target!r} from", right="is its folder on the Python path?") from error
+    except AttributeError as error:
+        raise InputError(f"module {module_name!r} has no {attribute!r}") from error
+
+
+def source_hash(target: str) -> str:
+    """SHA-256 of the source file that ``module:attribute`` is defined in; part of a recipe's id."""
+    module = inspect.getmodule(outside(target)) or importlib.import_module(target.partition(":")[0])
+    path = inspect.getsourcefile(module)
+    if path is None:
+        raise InputError(f"{target!r} has no source file", right="name code that lies in a .py file")
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def parse(kind: str, value: Any, *, trust: bool = True) -> Ingredient:
+    """Make an ingredient from what a study says: a name, a mapping with `use`, or the ingredient itself.
+
+    Args:
+        kind: a key of `FOLDERS`.
+        value: ``"adam"``, ``{"use": "adam", "lr": 0.01}`` or an `Ingredient`.
+        trust: whether code outside the package may be imported.
+
+    Raises:
+        InputError: no such ingredient, or outside code without trust.
+        pydantic.ValidationError: a setting is wrong.
+    """
+    if isinstance(value, Ingredient):
+        return value
+    if isinstance(value, str):
+        value = {"use": value}
+    if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
+        raise InputError(f"this names no {kind}", right=f"write {{use: NAME, …}}; {nearest('', names(kind))}")
+    settings = {key: item for key, item in value.items() if key != "use"}
+    name = value["use"]
+    if not is_outside(name):
+        return ingredient(kind, name).model_validate(settings)
+    if not trust:
+        raise InputError(f"{kind} {name!r} is code from outside the package and would be run", right="add --trust-code if you trust it")
+    target = outside(name)
+    if _is_config(target):
+        return target.model_validate(settings)  # type: ignore[no-any-return]
+    if kind == "model" and callable(target):
+        return OutsideModel.of(name, target, settings)
+    raise InputError(f"{name!r} is not usable as {kind}", right="name a subclass of contrast.protocols.Ingredient")

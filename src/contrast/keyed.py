@@ -1,0 +1,171 @@
+"""All randomness: every draw is a function of (seed, purpose, counters), so that runs share what they can share.
+
+Integer draws come from a counter-based hash (SplitMix64's finalizer, Steele, Lea & Flood 2014, applied once a counter)
+in wrapping 64-bit arithmetic, which every device carries out alike: the integers are the same on CPU and GPU.
+Initial values and dropout masks come from `torch.Generator`s whose seeds are derived in the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_STRIDE = 0x9E3779B97F4A7C15 - (1 << 64)
+_FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
+_SECOND = 0x94D049BB133111EB - (1 << 64)
+_MASK = (1 << 64) - 1
+
+
+@lru_cache(maxsize=65536)
+def word(name: str | int) -> int:
+    """A 63-bit number for a name (BLAKE2b); an integer stands for itself."""
+    if isinstance(name, int):
+        return name & (_MASK >> 1)
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def words(names: Iterable[str]) -> Tensor:
+    """The numbers of many names, e.g. image ids, as ``int64 [N]``."""
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return torch.frombuffer(bytearray(digests), dtype=torch.int64) & (_MASK >> 1) if digests else torch.empty(0, dtype=torch.int64)
+
+
+def _mix_int(x: int) -> int:
+    x = ((x ^ (x >> 30)) * (_FIRST & _MASK)) & _MASK
+    x = ((x ^ (x >> 27)) * (_SECOND & _MASK)) & _MASK
+    return x ^ (x >> 31)
+
+
+def derive(seed: int, *purpose: str | int) -> int:
+    """A 63-bit seed for one purpose, e.g. ``derive(3, "initial", "block1.conv.weight")``."""
+    state = _mix_int(word(seed))
+    for part in purpose:
+        state = _mix_int((state + (_STRIDE & _MASK) + word(part)) & _MASK)
+    return state >> 1
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)  # int64 shifts drag the sign along; the mask takes it off
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift(x, 30)) * _FIRST
+    x = (x ^ _shift(x, 27)) * _SECOND
+    return x ^ _shift(x, 31)
+
+
+def hashed(key: int | Tensor, *counters: int | Tensor) -> Tensor:
+    """One 64-bit draw for each combination of counters.
+
+    Args:
+        key: what `derive` gave, or a tensor of keys.
+        counters: integers or ``int64`` tensors that broadcast.
+
+    Returns:
+        ``int64``, all 64 bits random, of the broadcast shape.
+    """
+    state = torch.as_tensor(key, dtype=torch.int64)
+    for counter in counters:
+        state = _mix(state + _STRIDE + counter)
+    return state
+
+
+def permutation(seed: int, purpose: str, counter: int, ids: Tensor) -> Tensor:
+    """A random order of `ids` (``int64 [N]``, see `words`): positions, ``int64 [N]``, on the device of `ids`.
+
+    The order is that of the ids' own draws, so a subset keeps the order that its members had in the whole.
+    """
+    return torch.argsort(hashed(derive(seed, purpose, counter), ids), stable=True)
+
+
+class Draws:
+    """The random numbers of one batch: one stream an image, one substream a purpose.
+
+    Args:
+        keys: ``int64 [B]``, one an image, a function of (seed, epoch, image id, occurrence).
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self.keys = keys
+
+    @classmethod
+    def of(cls, seed: int, epoch: int, ids: Tensor, occurrence: int | Tensor = 0) -> Draws:
+        """The draws of images `ids` (``int64 [B]``) in an epoch; `occurrence` tells a second showing from the first."""
+        return cls(hashed(derive(seed, "augment", epoch), ids, occurrence))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def bits(self, purpose: str) -> Tensor:
+        """64 random bits an image, ``int64 [B]``."""
+        return hashed(self.keys, word(purpose))
+
+    def uniform(self, purpose: str, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform in [low, high), ``float32 [B]``."""
+        unit = _shift(self.bits(purpose), 40).to(torch.float32) * 2.0**-24
+        return unit if (low, high) == (0.0, 1.0) else low + (high - low) * unit
+
+    def integers(self, purpose: str, low: int, high: int) -> Tensor:
+        """Integers in [low, high), ``int64 [B]``; the span is at most 2**31."""
+        return low + ((_shift(self.bits(purpose), 32) * (high - low)) >> 32)
+
+
+def generator(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A torch generator for one purpose, for draws in bulk (initial values, dropout masks)."""
+    return torch.Generator(device).manual_seed(derive(seed, *purpose))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
+    """Run code that draws from torch's global generator (outside constructors) under one derived seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, *purpose))
+        yield
+
+
+class Moment:
+    """Where a training stands, shared by the modules that draw masks; the loop sets `step` before each forward pass."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.step = 0
+
+
+class Dropout(torch.nn.Module):
+    """Dropout (Srivastava et al. 2014) whose mask is a function of (seed, module name, step).
+
+    `bind` tells it its name and the moment; before that, and in `eval` mode, it passes its input on.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.name = ""
+        self.moment: Moment | None = None
+        self._generator: torch.Generator | None = None
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0 or self.moment is None:
+            return x
+        if self._generator is None or self._generator.device != x.device:
+            self._generator = torch.Generator(x.device)
+        self._generator.manual_seed(derive(self.moment.seed, "dropout", self.name, self.moment.step))
+        keep = torch.empty_like(x, requires_grad=False).bernoulli_(1 - self.p, generator=self._generator)
+        return x * keep.div_(1 - self.p)
+
+
+def bind(model: torch.nn.Module, seed: int) -> Moment:
+    """Tell every keyed module of a model its name and a shared moment, which is returned."""
+    moment = Moment(seed)
+    for name, module in model.named_modules():
+        if isinstance(module, Dropout):
+            module.name, module.moment = name, moment
+    return moment

@@ -1,0 +1,236 @@
+"""What each kind of ingredient promises: a frozen config class that names its settings and offers one verb.
+
+An ingredient is one file in the folder of its kind. `torch` is only named here for the type checker, never imported.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from contrast.images import Images
+    from contrast.keyed import Draws
+
+    AugmentFunction = Callable[[Tensor, Tensor, Draws], tuple[Tensor, Tensor]]
+
+Ints = Annotated[tuple[int, ...], Field(strict=False)]
+Floats = Annotated[tuple[float, ...], Field(strict=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+"""A part of a set: a count (integer, at least 1) or a fraction (between 0 and 1)."""
+
+
+def added(default: Any, *, absent: Any, **more: Any) -> Any:
+    """Declare a setting that came after the first release of its ingredient.
+
+    Args:
+        default: the value that holds when the setting is not given.
+        absent: the value that does what was done before the setting existed. A recipe in which the setting has this
+            value keeps the id that it had then; any other value, a changed default too, changes the id.
+        more: what else `pydantic.Field` takes.
+    """
+    return Field(default=default, json_schema_extra={"absent": absent}, **more)
+
+
+class Ingredient(BaseModel):
+    """A frozen, comparable set of settings; a wrong key or type is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
+
+    @property
+    def use(self) -> str:
+        """The name that a study file gives: the file's own, or ``module:Class`` for code from outside the package."""
+        module, _, stem = type(self).__module__.rpartition(".")
+        return stem if module.startswith("contrast.") else f"{type(self).__module__}:{type(self).__qualname__}"
+
+    def settings(self) -> dict[str, Any]:
+        """All settings as plain data (JSON types), without the name."""
+        return self.model_dump(mode="json")
+
+
+class DataIngredient(Ingredient):
+    """Where images come from, and how they are split. Its verb is `read`.
+
+    `validation`, `test` and `train` are counts or fractions. Every split is stratified, drawn from `split_seed` and
+    the images' ids alone, and so the same for all seeds and arms of a study.
+    """
+
+    validation: Share = Field(default=0.1, description="images held out of the training part to choose by: count or fraction")
+    test: Share | None = Field(default=None, description="held out for the end where the set has no test part of its own: count or fraction")
+    train: Share | None = Field(default=None, description="train on this much of what is left only (nested subsets): count or fraction")
+    split_seed: int = Field(default=0, description="what the split is drawn from; the same for all seeds of a study")
+
+    @abstractmethod
+    def read(self, places: Places) -> Images:
+        """Decode the whole set into memory.
+
+        Raises:
+            InputError: files are missing or damaged; names them and says how to get them.
+        """
+
+
+class ModelIngredient(Ingredient):
+    """A network described by a few numbers. Its verb is `build`."""
+
+    @abstractmethod
+    def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        """Make the network.
+
+        Args:
+            shape: channels, height, width of one image.
+            classes: number of classes, the width of the output.
+
+        Returns:
+            A module from ``float [B, C, H, W]`` to logits ``[B, classes]`` whose modules are named by role.
+
+        Raises:
+            InputError: the network does not fit the image size; names the layer.
+        """
+
+    def initialize(self, model: nn.Module, seed: int) -> None:
+        """Set every initial value from (seed, parameter name).
+
+        Called for networks of this package; code from outside is constructed under one derived seed instead.
+        """
+        from contrast.layers import initialize
+
+        initialize(model, seed)
+
+
+class AugmentIngredient(Ingredient):
+    """A change of a whole batch, each image with its own draws. Its verb is `apply`, a pure function."""
+
+    always: ClassVar[bool] = False
+    """True for what holds at evaluation too (normalization); such a step can't be left out, only neutralized."""
+
+    neutral: ClassVar[Mapping[str, Any]] = {}
+    """For `always` steps: the settings that `off` stands for."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Augment a batch.
+
+        Args:
+            images: ``uint8 [B, C, H, W]`` (float after `normalize`).
+            labels: probability rows, ``float32 [B, classes]``.
+            draws: this batch's random numbers, one stream an image.
+
+        Returns:
+            Images and labels of the same shapes and dtypes.
+        """
+
+    def prepare(self, images: Images) -> AugmentFunction:
+        """Bind what must be known of the data first; most augmentations need nothing."""
+        return self.apply
+
+
+class OptimizerIngredient(Ingredient):
+    """An optimizer and its settings. Its verb is `build`."""
+
+    decay: str = Field(
+        default="all",
+        pattern="^(all|matrices)$",
+        description="what weight decay acts on: all parameters, or those of two and more dimensions (no norms, no biases)",
+    )
+
+    @abstractmethod
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]], fused: bool) -> torch.optim.Optimizer:
+        """Make torch's optimizer over named parameters.
+
+        Args:
+            parameters: names and parameters, in the model's order.
+            fused: whether the machine's plan asks for the fused kernel, where torch has one.
+        """
+
+    def groups(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
+        """Split trainable parameters by whether weight decay acts on them; empty groups are left out."""
+        trainable = [parameter for _, parameter in parameters if parameter.requires_grad]
+        if self.decay == "all":
+            return [{"params": trainable}]
+        matrices = {"params": [p for p in trainable if p.ndim >= 2]}
+        others = {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0}
+        return [group for group in (matrices, others) if group["params"]]
+
+
+class ScheduleIngredient(Ingredient):
+    """A learning-rate schedule: a pure function of progress in [0, 1]. Its verb is `shape`."""
+
+    warmup: Probability = Field(default=0.0, description="share of the training over which the rate first rises from 0")
+
+    @abstractmethod
+    def shape(self, progress: float) -> float:
+        """The factor on the learning rate after warm-up; `progress` runs from 0 to 1 over what is left."""
+
+    def factor(self, progress: float) -> float:
+        """The factor on the learning rate at `progress` in [0, 1] of the whole training."""
+        if progress < self.warmup:
+            return progress / self.warmup
+        return self.shape((progress - self.warmup) / (1 - self.warmup))
+
+
+class LossIngredient(Ingredient):
+    """What training lowers. Its verb is `value`."""
+
+    @abstractmethod
+    def value(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of a batch.
+
+        Args:
+            logits: ``float [B, classes]``.
+            labels: probability rows, ``float32 [B, classes]``.
+
+        Returns:
+            A scalar tensor (float32).
+        """
+
+
+class Average(Protocol):
+    """A second set of weights that follows the trained one."""
+
+    model: nn.Module
+
+    def update(self, trained: nn.Module) -> None:
+        """Take in the weights after an optimizer step."""
+
+    def settle(self, batches: Iterable[Tensor]) -> None:
+        """Make the average ready for evaluation; `batches` yields training images for statistics to be recomputed."""
+
+
+class AveragingIngredient(Ingredient):
+    """Whether evaluation uses an average of the weights. Its verb is `build`."""
+
+    @abstractmethod
+    def build(self, model: nn.Module) -> Average | None:
+        """Make the average of a model, or None where the trained weights themselves are evaluated."""
+
+
+class LoopIngredient(Ingredient):
+    """The order of events in a training. Its verb is `train`."""
+
+    @abstractmethod
+    def train(self, training: Any) -> Any:
+        """Carry a training from where it stands to its end."""
+
+
+class Places(BaseModel):
+    """Where data is looked for, in this order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folders: tuple[Path, ...] = ()
+
+    def find(self, *names: str) -> Path | None:
+        """The first folder or file of one of these names below the places, or None."""
+        for folder in self.folders:
+            for name in names:
+                if (folder / name).exists():
+                    return folder / name
+        return None
