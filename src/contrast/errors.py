@@ -27,6 +27,10 @@ class InputError(ContrastError):
         self.what, self.where, self.right = what, where, right
         super().__init__(": ".join(part for part in (where, what) if part) + (f"; {right}" if right else ""))
 
+    def within(self, place: str) -> InputError:
+        """The same error, told from one place further out, e.g. the file around a key path."""
+        return InputError(self.what, where=f"{place}: {self.where}" if self.where else place, right=self.right)
+
 
 class RunFailed(ContrastError):
     """A run could not be carried out for a reason that lies outside its recipe, such as a full disk (exit code 1)."""

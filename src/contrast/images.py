@@ -179,6 +179,35 @@ def split(
     return Split(pool, held[VALIDATION], held[TEST])
 
 
+def with_wrong_labels(images: Images, positions: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+    """The labels of the set, some of them replaced by another class.
+
+    Which image is mislabeled, and as what, follows from (seed, image id): a greater share contains a smaller one.
+
+    Args:
+        images: the set, left as it is.
+        positions: the images that may be mislabeled (those that are trained on).
+        share: the part of them that is, rounded to whole images, in [0, 1).
+        seed: what it is drawn from.
+
+    Returns:
+        ``int64 [N]``, as `Images.labels`.
+
+    Raises:
+        InputError: there is no other class to put.
+    """
+    labels = images.labels.copy()
+    count = round(share * len(positions))
+    if count and len(images.classes) < 2:
+        raise InputError("a set of one class has no wrong labels", where="data.wrong_labels", right="leave it at 0")
+    order = keyed.permutation(seed, "wrong labels", 0, keyed.words(images.ids[i] for i in positions)).numpy()
+    chosen = positions[order[:count]]
+    draws = keyed.Draws(keyed.hashed(keyed.derive(seed, "wrong class"), keyed.words(images.ids[i] for i in chosen)))
+    away = draws.integers("wrong label", 1, len(images.classes)).numpy()
+    labels[chosen] = (labels[chosen] + away) % len(images.classes)
+    return labels
+
+
 def tensor(images: Images, positions: NDArray[np.int64]) -> torch.Tensor:
     """Some images as ``uint8 [n, C, H, W]``, stored channels last."""
     return torch.from_numpy(images.pixels[positions]).permute(0, 3, 1, 2)

@@ -135,6 +135,10 @@ class Moment:
         self.seed = seed
         self.step = 0
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Moment:
+        """Copies of a model stay with the training that they belong to."""
+        return self
+
 
 class Dropout(torch.nn.Module):
     """Dropout (Srivastava et al. 2014) whose mask is a function of (seed, module name, step).
@@ -158,8 +162,17 @@ class Dropout(torch.nn.Module):
         if self._generator is None or self._generator.device != x.device:
             self._generator = torch.Generator(x.device)
         self._generator.manual_seed(derive(self.moment.seed, "dropout", self.name, self.moment.step))
-        keep = torch.empty_like(x, requires_grad=False).bernoulli_(1 - self.p, generator=self._generator)
-        return x * keep.div_(1 - self.p)
+        return x * self._kept(x, self._generator)
+
+    def _kept(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """0 for what is dropped and one over the rest's share for what is kept, in the layout and dtype of `x`.
+
+        16 random bits a value: on a CPU several times as fast as `bernoulli_`, and the rate is `p` to within 2⁻¹⁷.
+        """
+        bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(1 << 63), None, generator=generator)
+        draws = bits.view(torch.int16)[: x.numel()].as_strided(x.shape, torch.empty_like(x, device="meta").stride())
+        dropped = min(round(self.p * 65536), 65535)
+        return (draws >= dropped - 32768).to(x.dtype).mul_(65536 / (65536 - dropped))
 
 
 def bind(model: torch.nn.Module, seed: int) -> Moment:

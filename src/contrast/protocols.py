@@ -67,6 +67,10 @@ class DataIngredient(Ingredient):
     test: Share | None = Field(default=None, description="held out for the end where the set has no test part of its own: count or fraction")
     train: Share | None = Field(default=None, description="train on this much of what is left only (nested subsets): count or fraction")
     split_seed: int = Field(default=0, description="what the split is drawn from; the same for all seeds of a study")
+    wrong_labels: Probability = Field(
+        default=0.0,
+        description="share of training labels replaced by another class, drawn from split_seed and image id; validation and test stay clean",
+    )
 
     @abstractmethod
     def read(self, places: Places) -> Images:
@@ -199,6 +203,12 @@ class Average(Protocol):
 
     def update(self, trained: nn.Module) -> None:
         """Take in the weights after an optimizer step."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All of the average that a checkpoint must keep, as plain tensors."""
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take a kept average up again."""
 
     def settle(self, batches: Iterable[Tensor]) -> None:
         """Make the average ready for evaluation; `batches` yields training images for statistics to be recomputed."""

@@ -1,0 +1,94 @@
+"""Evaluation: what a model says of each image of a part, without augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from contrast import keyed
+from contrast.engine.batches import Part, laid_out
+from contrast.engine.machine import Machine
+
+if TYPE_CHECKING:
+    from contrast.protocols import AugmentFunction
+
+BATCH = 500
+"""Images in one evaluation batch; it changes no result but by rounding."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a model says of each image, on the CPU.
+
+    Attributes:
+        log_probabilities: ``float32 [N, classes]``, natural logarithms.
+        labels: ``int64 [N]``, what is true.
+    """
+
+    log_probabilities: Tensor
+    labels: Tensor
+
+    @property
+    def predictions(self) -> Tensor:
+        """The most probable class, ``int64 [N]``."""
+        return self.log_probabilities.argmax(1)
+
+    @property
+    def losses(self) -> Tensor:
+        """Cross-entropy of each image in nats, ``float32 [N]``; never the training loss's smoothing or weights."""
+        return -self.log_probabilities.gather(1, self.labels[:, None])[:, 0]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images whose most probable class is the true one, in [0, 1]."""
+        return float((self.predictions == self.labels).double().mean())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats."""
+        return float(self.losses.double().mean())
+
+
+class Evaluator:
+    """Evaluates models on parts of a data set.
+
+    Args:
+        steps: the augmentations that hold at evaluation (normalization), bound to the data.
+        machine: the plan.
+    """
+
+    def __init__(self, steps: Sequence[AugmentFunction], machine: Machine) -> None:
+        self.steps, self.machine = steps, machine
+
+    @torch.inference_mode()
+    def outcomes(self, model: nn.Module, part: Part) -> Outcomes:
+        """Run the model over a part in evaluation mode; the mode that it was in comes back."""
+        before = model.training
+        model.eval()
+        with self.machine.autocast():
+            logits = torch.cat([model(images).float() for images in self._batches(part)])
+        model.train(before)
+        return Outcomes(functional.log_softmax(logits, dim=1).cpu(), part.labels.cpu())
+
+    def _batches(self, part: Part) -> Iterator[Tensor]:
+        nothing = torch.zeros(0, part.classes, device=part.pixels.device)
+        for start in range(0, len(part), BATCH):
+            images = laid_out(part.pixels[start : start + BATCH], self.machine)
+            draws = keyed.Draws(part.keys[start : start + BATCH])
+            for step in self.steps:
+                images, _ = step(images, nothing, draws)
+            yield images
+
+    def inputs(self, part: Part, most: int) -> Iterator[Tensor]:
+        """Batches of a part's first images as a model takes them, e.g. to settle an average's statistics."""
+        seen = 0
+        for images in self._batches(part):
+            if seen >= most:
+                return
+            seen += len(images)
+            yield images

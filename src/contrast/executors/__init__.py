@@ -1,0 +1,1 @@
+"""Ways to carry out many runs; each offers `carry_out`."""

@@ -1,0 +1,112 @@
+"""Live progress on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.live import Live
+from rich.table import Table as Grid
+from rich.text import Text
+
+from contrast.orders import Event, LoggerIngredient, Order, Tell
+
+ENDS = ("finished", "diverged", "failed", "elsewhere")
+
+
+class Console(LoggerIngredient):
+    """Tells on standard error, so that standard output stays free for results."""
+
+    quiet: bool = False
+
+    @contextlib.contextmanager
+    def listening(self, orders: Sequence[Order]) -> Iterator[Tell]:
+        terminal = Terminal(stderr=True, highlight=False, soft_wrap=True)
+        board = Board(len(orders))
+        if self.quiet:
+            yield board.take
+        elif not terminal.is_terminal:
+            yield lambda event: _line(terminal, board, event)
+        else:
+            with Live(board.drawn(), console=terminal, refresh_per_second=4, transient=True) as live:
+                yield lambda event: _live(live, terminal, board, event)
+
+
+def _line(terminal: Terminal, board: Board, event: Event) -> None:
+    board.take(event)
+    if event.kind in ENDS:
+        terminal.print(Text(board.ended(event)))
+
+
+def _live(live: Live, terminal: Terminal, board: Board, event: Event) -> None:
+    board.take(event)
+    if event.kind in ENDS:
+        terminal.print(Text(board.ended(event)))
+    live.update(board.drawn())
+
+
+class Board:
+    """What is known of the runs: how many are done, and where each running one stands."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs, self.done, self.began = runs, 0, time.monotonic()
+        self.running: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def take(self, event: Event) -> None:
+        """Take an event in."""
+        key = (event.arm, event.seed)
+        if event.kind in ENDS:
+            self.running.pop(key, None)
+            self.done += 1
+        else:
+            self.running[key] = event.detail
+
+    def share_done(self) -> float:
+        """Share of all steps that are done, in [0, 1]."""
+        part = sum(detail["step"] / detail["steps"] for detail in self.running.values() if detail.get("steps"))
+        return min(1.0, (self.done + part) / max(1, self.runs))
+
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end, or None while nothing can be said."""
+        share = self.share_done()
+        return (time.monotonic() - self.began) * (1 - share) / share if share > 0.01 else None
+
+    def ended(self, event: Event) -> str:
+        """One line about a run that ended."""
+        head = f"[{self.done}/{self.runs}] {event.arm} · seed {event.seed}"
+        detail = event.detail
+        if event.kind == "failed":
+            return f"{head}: failed: {detail['cause']}"
+        if event.kind == "elsewhere":
+            return f"{head}: another process is at work on it"
+        if event.kind == "diverged":
+            return f"{head}: diverged at step {detail['diverged_step']}"
+        validation, test = (f"{100 * detail[name]:.2f} %" for name in ("validation_accuracy", "test_accuracy"))
+        return f"{head}: validation {validation}, test {test}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s"
+
+    def drawn(self) -> Grid:
+        """The board as a table for the terminal."""
+        grid = Grid.grid(padding=(0, 2))
+        left = self.seconds_left()
+        grid.add_row(Text(f"{self.done} of {self.runs} runs", style="bold"), Text(f"about {duration(left)} left" if left is not None else "starting"))
+        for (arm, seed), detail in self.running.items():
+            grid.add_row(Text(f"{arm} · seed {seed}"), Text(_standing(detail)))
+        return grid
+
+
+def _standing(detail: dict[str, Any]) -> str:
+    if not detail:
+        return "starting"
+    best = f", best validation {100 * detail['best_accuracy']:.2f} %" if detail["best_accuracy"] is not None else ""
+    epoch = min(detail["epoch"] + 1, detail["epochs"])
+    return f"epoch {epoch}/{detail['epochs']}, step {detail['step']}/{detail['steps']}, {detail['images_per_second']:,.0f} images/s{best}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: ``0:54``, ``12:03``, ``1:02:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""Orders of events in a training; `standard` is the written-out loop."""

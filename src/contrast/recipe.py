@@ -1,0 +1,245 @@
+"""A Recipe: everything that determines one training, frozen, comparable, and hashed to an id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_serializer, model_validator
+
+from contrast import catalog
+from contrast.errors import InputError, nearest
+from contrast.protocols import (
+    AugmentIngredient,
+    AveragingIngredient,
+    DataIngredient,
+    Ingredient,
+    LoopIngredient,
+    LossIngredient,
+    ModelIngredient,
+    OptimizerIngredient,
+    ScheduleIngredient,
+)
+
+KINDS = ("data", "model", "optimizer", "schedule", "loss", "averaging", "loop")
+"""The fields of a Recipe that hold one ingredient; `augment` holds several."""
+
+OFF = ("off", False, None)
+"""What switches an augmentation off (YAML 1.2 reads `off` as text)."""
+
+
+_TRUST: ContextVar[bool] = ContextVar("trust", default=True)
+"""Whether outside code may be imported while a Recipe is made; from Python it may."""
+
+
+class Recipe(BaseModel):
+    """Everything that determines one training.
+
+    Ingredients are given by name (``"adam"``), as a mapping with `use`, or as an object; YAML and Python say the same.
+
+    Raises:
+        InputError: a key, type or value is wrong; names the key path and the nearest right name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    data: SerializeAsAny[DataIngredient] = Field(description="the images and how they are split")
+    augment: tuple[SerializeAsAny[AugmentIngredient], ...] = Field(default=(), description="what is done to each batch, in this order")
+    model: SerializeAsAny[ModelIngredient] = Field(description="the network")
+    optimizer: SerializeAsAny[OptimizerIngredient] = Field(default="sgd", description="what changes the weights", validate_default=True)
+    schedule: SerializeAsAny[ScheduleIngredient] = Field(default="constant", description="the learning rate over the training", validate_default=True)
+    loss: SerializeAsAny[LossIngredient] = Field(default="cross_entropy", description="what training lowers", validate_default=True)
+    averaging: SerializeAsAny[AveragingIngredient] = Field(default="none", description="whether an average of the weights is evaluated", validate_default=True)
+    loop: SerializeAsAny[LoopIngredient] = Field(default="standard", description="the order of events", validate_default=True)
+    epochs: int = Field(default=10, ge=1, description="budget: passes over the training images")
+    steps: int | None = Field(default=None, ge=1, description="budget in optimizer steps, instead of epochs")
+    batch_size: int = Field(default=128, ge=1, description="images in one optimizer step")
+    clip_norm: float | None = Field(default=None, gt=0, description="the gradient's L2 norm is cut to this")
+    choose: Literal["validation_accuracy", "validation_loss"] = Field(default="validation_accuracy", description="what chooses the best epoch")
+    patience: int | None = Field(default=None, ge=1, description="stop after this many epochs without a better one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: resolved once a study, into study.lock")
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 autocast where the device gains by it")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(default="auto", description="auto: channels_last where the device gains by it")
+    compile: bool | Literal["auto"] = Field(default="auto", description="auto: torch.compile where it was measured faster")
+    deterministic: bool = Field(default=False, description="repeat bit for bit on a GPU too, at some cost (a CPU always does)")
+    seed: int = Field(default=0, ge=0, le=2**31, description="what all randomness is derived from")
+
+    def __init__(self, **given: Any) -> None:
+        with _told():
+            super().__init__(**given)
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], *, trust: bool) -> Recipe:
+        """Make a Recipe from plain data, such as a study file's `base`.
+
+        Args:
+            given: keys as in a study file.
+            trust: whether code outside the package may be imported.
+        """
+        before = _TRUST.set(trust)
+        try:
+            return cls(**{str(key): value for key, value in given.items()})
+        finally:
+            _TRUST.reset(before)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ingredients(cls, given: Any) -> Any:
+        trust = _TRUST.get()
+        unknown = [key for key in given if key not in cls.model_fields]
+        if unknown:
+            raise InputError("unknown setting", where=str(unknown[0]), right=nearest(str(unknown[0]), cls.model_fields))
+        made = dict(given)
+        for kind in KINDS:
+            default = cls.model_fields[kind].default
+            if kind not in made and not isinstance(default, str):
+                raise InputError("is missing", where=kind, right=f"name one of: {', '.join(catalog.names(kind))}")
+            if kind in made:
+                made[kind] = _ingredient(kind, made[kind], kind, trust)
+            elif isinstance(default, str):
+                made[kind] = catalog.parse(kind, default)
+        made["augment"] = _augmentations(made.get("augment", ()), trust)
+        return made
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Recipe:
+        if self.steps is not None and "epochs" in self.model_fields_set:
+            raise InputError("both epochs and steps are given", where="steps", right="give one budget")
+        return self
+
+    @field_serializer(*KINDS)
+    def _written(self, part: Ingredient) -> dict[str, Any]:
+        return {"use": part.use, **part.settings()}
+
+    @field_serializer("augment")
+    def _all_written(self, parts: tuple[Ingredient, ...]) -> list[dict[str, Any]]:
+        return [{"use": part.use, **part.settings()} for part in parts]
+
+    def spec(self) -> dict[str, Any]:
+        """Every setting as plain data, defaults included; `Recipe.parse` of it gives an equal Recipe."""
+        written = self.model_dump(mode="json")
+        written.pop("epochs" if self.steps is not None else "steps")
+        return written
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, without defaults: what changes are applied to."""
+
+        def part(ingredient: Ingredient) -> dict[str, Any]:
+            kept = ingredient.model_fields_set | set(ingredient.model_extra or ())
+            return {"use": ingredient.use, **{k: v for k, v in ingredient.settings().items() if k in kept}}
+
+        written = {key: value for key, value in self.spec().items() if key in self.model_fields_set}
+        written |= {kind: part(getattr(self, kind)) for kind in KINDS}
+        written["augment"] = [part(step) for step in self.augment]
+        return written
+
+    def with_seed(self, seed: int) -> Recipe:
+        """The same recipe with another seed."""
+        copied = self.model_copy(update={"seed": seed})
+        copied.__dict__.pop("id", None)  # a copy brings the cached id along
+        return copied
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 (hex) of the declared settings and of the source of outside code.
+
+        A setting added later (`protocols.added`) is left out where it has the value that does what was done before.
+        """
+        declared = _declared(self, self.spec())
+        for kind in KINDS:
+            declared[kind] = _identity(getattr(self, kind))
+        declared["augment"] = [_identity(step) for step in self.augment]
+        return hashlib.sha256(json.dumps(declared, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _augmentations(given: Any, trust: bool) -> tuple[Ingredient, ...]:
+    if isinstance(given, str) or not isinstance(given, (list, tuple)):
+        raise InputError("is not a list", where="augment", right="write [{use: flip}, {use: crop, padding: 4}]")
+    made = [_ingredient("augment", item, f"augment.{augment_name(item)}", trust) for item in given]
+    names = [augment_name({"use": step.use}) for step in made]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError("stands twice in the list", where=f"augment.{sorted(twice)[0]}", right="give each augmentation once")
+    if "normalize" not in names:
+        made.append(catalog.parse("augment", "normalize"))
+    return tuple(made)
+
+
+def augment_name(item: Any) -> str:
+    """The name by which changes address an augmentation: its file's, or the class name of outside code."""
+    use = item.use if isinstance(item, Ingredient) else item.get("use", "") if isinstance(item, Mapping) else item
+    return str(use).rpartition(":")[2]
+
+
+def _ingredient(kind: str, value: Any, where: str, trust: bool) -> Ingredient:
+    try:
+        return catalog.parse(kind, value, trust=trust)
+    except ValidationError as error:
+        raise explain(error, where) from None
+    except InputError as error:
+        raise InputError(error.what, where=where, right=error.right) from None
+
+
+def _declared(part: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    fields = type(part).model_fields
+    kept = {}
+    for name, value in settings.items():
+        extra = fields[name].json_schema_extra if name in fields else None
+        if not (isinstance(extra, dict) and "absent" in extra and extra["absent"] == value):
+            kept[name] = value
+    return kept
+
+
+def _identity(part: Ingredient) -> dict[str, Any]:
+    declared = {"use": part.use, **_declared(part, part.settings())}
+    return declared | {"source": catalog.source_hash(part.use)} if catalog.is_outside(part.use) else declared
+
+
+class _told:
+    """Turns pydantic's report into our one line."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ValidationError):
+            raise explain(error, "", Recipe) from None
+
+
+def explain(error: ValidationError, where: str, owner: type[BaseModel] | None = None) -> InputError:
+    """Turn pydantic's report into one line about its first fault."""
+    fault = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in fault["loc"] if not _is_branch(part))
+    place = ".".join(part for part in (where, path) if part)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 and fault["type"] == "extra_forbidden" else ""
+    if fault["type"] == "extra_forbidden":
+        allowed = (owner or _class_named(error.title)).model_fields if (owner or _class_named(error.title)) else {}
+        return InputError(f"unknown setting{more}", where=place, right=nearest(path.rpartition(".")[2], allowed))
+    if fault["type"] == "missing":
+        return InputError("is missing", where=place, right="give it")
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return InputError(f"{_shown(fault['input'])} is wrong", where=place, right=f"it {message}" if message.startswith("should") else message)
+
+
+def _is_branch(part: str | int) -> bool:
+    """Pydantic names the branch of a union in the path (``int``, ``function-after[…]``); a person doesn't."""
+    return isinstance(part, str) and (part in {"int", "float", "str", "bool", "none", "tuple"} or "[" in part or part.startswith("constrained-"))
+
+
+def _class_named(title: str) -> type[BaseModel] | None:
+    pending: list[type[BaseModel]] = [Ingredient]
+    while pending:
+        found = pending.pop()
+        if found.__name__ == title:
+            return found
+        pending += found.__subclasses__()
+    return None
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

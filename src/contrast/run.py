@@ -1,0 +1,135 @@
+"""The door to a study: plan → conduct → results."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrast import catalog
+from contrast.errors import InputError, RunFailed
+from contrast.protocols import Places
+from contrast.store import StudyFolder
+from contrast.study import Study, slug
+
+if TYPE_CHECKING:
+    from contrast.conduct import Prepared
+    from contrast.orders import ExecutorIngredient, LoggerIngredient
+    from contrast.results import Results
+
+
+def places(data: str | Path | None = None) -> Places:
+    """Where data is looked for: the folder given, then ``$CONTRAST_DATA``, then the user's cache folder.
+
+    Raises:
+        InputError: the folder given is not there.
+    """
+    from platformdirs import user_cache_path
+
+    folders = []
+    if data is not None:
+        if not Path(data).is_dir():
+            raise InputError("is no folder", where=f"--data {data}", right="give the folder that holds the data sets")
+        folders.append(Path(data).resolve())
+    if os.environ.get("CONTRAST_DATA"):
+        folders.append(Path(os.environ["CONTRAST_DATA"]).resolve())
+    return Places(folders=(*folders, user_cache_path("contrast")))
+
+
+@dataclass(frozen=True)
+class Doing:
+    """How a study is to be carried out.
+
+    Attributes:
+        runs: its folder; ``runs/<name>`` where none is given.
+        places: where data is looked for.
+        executor: what carries the runs out.
+        logger: what tells how they go on.
+        command: how a person would repeat it.
+        relock: set old runs aside and plan anew for this machine.
+    """
+
+    runs: Path
+    places: Places
+    executor: ExecutorIngredient
+    logger: LoggerIngredient
+    command: str = ""
+    relock: bool = False
+
+    @classmethod
+    def of(cls, study: Study, *, runs: str | Path | None = None, data: str | Path | None = None, executor: str = "inline", **more: Any) -> Doing:
+        """Fill in what is not said.
+
+        Args:
+            more: `workers` (processes, for the local executor), `quiet`, `command`, `relock`.
+        """
+        workers = more.pop("workers", None)
+        if executor not in catalog.names("executor"):
+            raise InputError(f"there is no executor {executor!r}", where="--executor", right=f"one of: {', '.join(catalog.names('executor'))}")
+        settings = {"workers": workers} if workers is not None and executor != "inline" else {}
+        made: Any = catalog.ingredient("executor", executor)(**settings)
+        logger: Any = catalog.ingredient("logger", "console")(quiet=more.pop("quiet", False))
+        return cls(Path(runs) if runs is not None else Path("runs") / slug(study.name), places(data), made, logger, **more)
+
+
+def plan(study: Study, doing: Doing) -> Prepared:
+    """Plan a study and check it against data and machine; nothing is written.
+
+    Raises:
+        InputError: it can't be carried out.
+    """
+    from contrast.conduct import prepare
+
+    return prepare(study.plan(), StudyFolder(doing.runs), doing.places, doing.executor, command=doing.command, relock=doing.relock)
+
+
+def carry_out(study: Study, doing: Doing) -> Results:
+    """Carry out what is left of a study.
+
+    Returns:
+        What its folder says afterwards.
+
+    Raises:
+        InputError: the study can't be carried out.
+        RunFailed: a run failed; the others were carried out all the same.
+    """
+    from contrast.conduct import carry_out as work
+    from contrast.conduct import write_down
+    from contrast.results import load
+
+    prepared = plan(study, doing)
+    try:
+        write_down(prepared, StudyFolder(doing.runs), doing.places, relock=doing.relock)
+    except OSError as error:
+        raise RunFailed(f"{doing.runs}: can't be written: {error.strerror or error}") from None
+    failures: list[str] = []
+    with doing.logger.listening(prepared.orders) as tell:
+
+        def noted(event: Any) -> None:
+            if event.kind == "failed":
+                failures.append(f"{event.arm} seed {event.seed}: {event.detail['cause']}")
+            tell(event)
+
+        if prepared.orders:
+            doing.executor.carry_out(prepared.orders, work, noted)
+    if failures:
+        raise RunFailed(f"{len(failures)} of {len(prepared.orders)} runs failed: {failures[0]}" + (" (and others)" if len(failures) > 1 else ""))
+    return load(doing.runs)
+
+
+def run(study: Study, *, runs: str | Path | None = None, data: str | Path | None = None, executor: str = "inline", workers: int | None = None) -> Results:
+    """Carry out a study, or go on with it: finished runs are skipped.
+
+    Args:
+        study: the question.
+        runs: its folder; ``runs/<name>`` by default.
+        data: where data sets lie; then ``$CONTRAST_DATA`` and the user's cache folder are searched.
+        executor: inline, or local for several processes.
+        workers: processes of the local executor.
+
+    Raises:
+        InputError: the study can't be carried out; says what would be right.
+        RunFailed: a run failed; the others were carried out all the same.
+    """
+    return carry_out(study, Doing.of(study, runs=runs, data=data, executor=executor, workers=workers, quiet=False))

@@ -1,0 +1,160 @@
+"""Study files: YAML 1.2 in and out, read with care, since a file may come from anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
+from contrast import catalog
+from contrast.errors import InputError, nearest
+from contrast.recipe import KINDS, Recipe
+from contrast.study import Study
+
+MOST_BYTES, MOST_ALIASES, MOST_DEPTH, MOST_NODES = 1 << 20, 100, 30, 100_000
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Read YAML 1.2 as plain data: no tags, no duplicate keys; size, depth, aliases and their expansion are bounded.
+
+    Args:
+        text: the document.
+        where: what to call it in messages.
+
+    Raises:
+        InputError: it is not such a document; names line and column.
+    """
+    if len(text.encode("utf-8", "surrogateescape")) > MOST_BYTES:
+        raise InputError("is larger than 1 MiB", where=where, right="a study file is a few lines")
+    try:
+        _check_structure(text, where)
+        content = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{where}: line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        raise InputError(" ".join(str(error.problem or "is no YAML").split()), where=place, right="mend the YAML there") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise InputError(" ".join(str(error).split())[:200] or "is no YAML", where=where, right="mend the YAML") from None
+    if _count(content) > MOST_NODES:
+        raise InputError("expands to more than 100,000 values", where=where, right="use fewer aliases")
+    return content
+
+
+def _check_structure(text: str, where: str) -> None:
+    depth = aliases = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        aliases += isinstance(event, AliasEvent)
+        if depth > MOST_DEPTH or aliases > MOST_ALIASES:
+            raise InputError("nests too deeply or has too many aliases", where=where, right=f"at most {MOST_DEPTH} levels and {MOST_ALIASES} aliases")
+
+
+def _count(content: Any) -> int:
+    """Values in a document with its aliases expanded; stops soon after the bound."""
+    pending, seen = [content], 0
+    while pending and seen <= MOST_NODES:
+        item = pending.pop()
+        seen += 1
+        if isinstance(item, Mapping):
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+    return seen
+
+
+def shipped() -> dict[str, Path]:
+    """Name → file of the studies that come with the package."""
+    for folder in (catalog.PACKAGE / "studies", catalog.PACKAGE.parents[1] / "studies"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def find(name: str) -> Path:
+    """The file that a person means: a path, or the name of a shipped study.
+
+    Raises:
+        InputError: there is neither.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise InputError("there is no such file", where=name, right="give a study file or the name of a shipped study")
+        return path
+    known = shipped()
+    if name not in known:
+        raise InputError(f"there is no study {name!r}", right=nearest(name, known))
+    return known[name]
+
+
+def read(path: Path, *, trust: bool = True) -> Study:
+    """Read a study file; its name is the file's own unless it gives one.
+
+    Args:
+        path: the file.
+        trust: whether code outside the package may be imported.
+
+    Raises:
+        InputError: names the file, the key path and what would be right.
+    """
+    where = path.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", where=str(path), right="give a readable study file") from None
+    content = read_yaml(text, where)
+    if not isinstance(content, Mapping):
+        raise InputError("is no study", where=where, right="a study has keys such as question, base, arms, seeds")
+    try:
+        return Study.parse({"name": path.stem, **{str(key): value for key, value in content.items()}}, trust=trust)
+    except InputError as error:
+        raise error.within(where) from None
+
+
+def write(study: Study) -> str:
+    """A study as YAML; reading it gives an equal Study."""
+    return _dump(_plain(study.spec()))
+
+
+def write_run(recipe: Recipe, question: str, name: str) -> str:
+    """One run's recipe, resolved and commented, as a study file that repeats the run."""
+    spec = recipe.spec()
+    seed = spec.pop("seed")
+    base = CommentedMap()
+    for key, value in spec.items():
+        base[key] = _commented(getattr(recipe, key), value) if key in KINDS else [_commented(p, v) for p, v in zip(recipe.augment, value, strict=True)] if key == "augment" else value
+        description = Recipe.model_fields[key].description
+        if description and key not in KINDS and key != "augment":
+            base.yaml_add_eol_comment(description, key)
+    document = CommentedMap(question=question, name=name, base=base, seeds=[seed])
+    document.yaml_set_start_comment(f"One run, resolved: `contrast run recipe.yaml` repeats it.\nrecipe id {recipe.id}")
+    return _dump(document)
+
+
+def _commented(ingredient: Any, settings: Mapping[str, Any]) -> CommentedMap:
+    written = CommentedMap(_plain(settings))
+    for key in settings:
+        field = type(ingredient).model_fields.get(key)
+        if field is not None and field.description:
+            written.yaml_add_eol_comment(field.description, key)
+    return written
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _dump(document: Any) -> str:
+    yaml = YAML()
+    yaml.width, yaml.default_flow_style = 150, False
+    stream = StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
