@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contrast.recipe import Recipe as Recipe
     from contrast.results import Results as Results
     from contrast.results import load as load
-    from contrast.run import run as run
+    from contrast.doors import run as run
     from contrast.study import Arm as Arm
     from contrast.study import Study as Study
 
@@ -32,7 +32,7 @@ _HOMES = {
     "RunFailed": "errors",
     "Study": "study",
     "load": "results",
-    "run": "run",
+    "run": "doors",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 (names resolve below)
 

@@ -19,7 +19,7 @@ import torch
 from contrast import changes, study_file
 from contrast.catalog import is_outside
 from contrast.engine.finish import finish
-from contrast.engine.machine import RELOCK, Machine, cores, forget_peak_memory, resolve
+from contrast.engine.machine import RELOCK, Machine, cores, forget_peak_memory, resolve, spare_the_compiler
 from contrast.engine.training import LoadedData, Progress, Training, initial_state, load
 from contrast.environment import environment
 from contrast.errors import ContrastError, InputError, RunFailed
@@ -57,6 +57,7 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     Raises:
         InputError: a recipe can't be carried out; names the arm and the key path.
     """
+    spare_the_compiler()
     kept = None if relock else folder.lock()
     machine = Machine.from_lock(kept["machine"]) if kept else resolve(executor.threads(cores()))
     data = {arm.name: _checked_data(arm, machine, places, kept, folder) for arm in plan.arms}
@@ -106,10 +107,20 @@ def write_down(prepared: Prepared, folder: StudyFolder, places: Places, *, reloc
             path = folder.split_path(_split_key(arm.recipe))
             if not path.exists():
                 write_durably(path, json.dumps(_data(arm.recipe, places, prepared.lock["machine"]["device"]).split(), ensure_ascii=True))
+        for run in prepared.plan.distinct:
+            _tidy(folder.run(prepared.plan.folder_of(run)))
         study = study_file.write(prepared.plan.study)
         write_durably(folder.path / "study.yaml", study)
         write_durably(folder.lock_path, to_json(prepared.lock))
         return aside
+
+
+def _tidy(run: RunFolder) -> None:
+    """Take away what a kill between summary and clean-up left."""
+    if run.finished and run.checkpoint_folder.exists():
+        with run.owned() as mine:
+            if mine:
+                run.tidy()
 
 
 def carry_out(order: Order, tell: Tell) -> None:
@@ -239,8 +250,11 @@ def _checked_model(arm: Arm, machine: Machine, data: LoadedData) -> _Counts:
 
 
 def _meta_model(recipe: Recipe, data: LoadedData) -> torch.nn.Module:
+    """The network without storage. Our own check their arithmetic when they are built; others are run once."""
     with torch.device("meta"):
         model = recipe.model.build(data.shape, len(data.classes))
+        if not is_outside(recipe.model.use):
+            return model
         logits = model.eval()(torch.empty(2, *data.shape))
     if tuple(logits.shape) != (2, len(data.classes)):
         raise InputError(f"gives {tuple(logits.shape)} for two images", right=f"it must give (2, {len(data.classes)})")

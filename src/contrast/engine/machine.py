@@ -75,6 +75,8 @@ class Machine:
 
     def prepare(self) -> None:
         """Set the process up: threads, and deterministic kernels where asked."""
+        if not self.compile:
+            spare_the_compiler()
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         if self.device == "cuda" and self.deterministic:
@@ -92,6 +94,18 @@ class Machine:
 
 
 RELOCK = "run it there, or add --relock to set the old runs aside and start anew"
+
+
+def spare_the_compiler() -> None:
+    """Keep optimizers from importing torch's compiler, which takes as long as importing torch itself.
+
+    torch marks some of their methods as not to be compiled and imports the compiler for that at their first call, even
+    where nothing is compiled. The mark is set here beforehand. A torch that marks otherwise imports as before.
+    """
+    for method in ("zero_grad", "add_param_group", "state_dict", "load_state_dict"):
+        plain = getattr(getattr(torch.optim.Optimizer, method), "__wrapped__", None)
+        if plain is not None and not hasattr(plain, "__dynamo_disable"):
+            setattr(plain, "__dynamo_disable", plain)  # noqa: B010 (the name would be mangled in a class, and reads so)
 
 
 def available_devices() -> list[str]:

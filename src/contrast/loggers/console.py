@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
 from rich.console import Console as Terminal
 from rich.live import Live
 from rich.table import Table as Grid
@@ -20,32 +21,26 @@ ENDS = ("finished", "diverged", "failed", "elsewhere")
 class Console(LoggerIngredient):
     """Tells on standard error, so that standard output stays free for results."""
 
-    quiet: bool = False
+    level: Literal["quiet", "normal", "verbose"] = Field(default="normal", description="verbose: a line for every epoch")
 
     @contextlib.contextmanager
     def listening(self, orders: Sequence[Order]) -> Iterator[Tell]:
         terminal = Terminal(stderr=True, highlight=False, soft_wrap=True)
         board = Board(len(orders))
-        if self.quiet:
+        if self.level == "quiet":
             yield board.take
         elif not terminal.is_terminal:
-            yield lambda event: _line(terminal, board, event)
+            yield lambda event: self._tell(terminal, board, event)
         else:
             with Live(board.drawn(), console=terminal, refresh_per_second=4, transient=True) as live:
-                yield lambda event: _live(live, terminal, board, event)
+                yield lambda event: (self._tell(terminal, board, event), live.update(board.drawn()))[0]
 
-
-def _line(terminal: Terminal, board: Board, event: Event) -> None:
-    board.take(event)
-    if event.kind in ENDS:
-        terminal.print(Text(board.ended(event)))
-
-
-def _live(live: Live, terminal: Terminal, board: Board, event: Event) -> None:
-    board.take(event)
-    if event.kind in ENDS:
-        terminal.print(Text(board.ended(event)))
-    live.update(board.drawn())
+    def _tell(self, terminal: Terminal, board: Board, event: Event) -> None:
+        board.take(event)
+        if event.kind in ENDS:
+            terminal.print(Text(board.ended(event)))
+        elif self.level == "verbose" and event.detail.get("validation_accuracy") is not None:
+            terminal.print(Text(board.epoch(event)))
 
 
 class Board:
@@ -86,6 +81,12 @@ class Board:
             return f"{head}: diverged at step {detail['diverged_step']}"
         validation, test = (f"{100 * detail[name]:.2f} %" for name in ("validation_accuracy", "test_accuracy"))
         return f"{head}: validation {validation}, test {test}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s"
+
+    def epoch(self, event: Event) -> str:
+        """One line about an epoch that ended."""
+        detail = event.detail
+        reached = f"epoch {detail['epoch']}/{detail['epochs']}: validation {100 * detail['validation_accuracy']:.2f} %"
+        return f"      {event.arm} · seed {event.seed} · {reached}, {detail['images_per_second']:,.0f} images/s"
 
     def drawn(self) -> Grid:
         """The board as a table for the terminal."""

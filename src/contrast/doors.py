@@ -62,14 +62,14 @@ class Doing:
         """Fill in what is not said.
 
         Args:
-            more: `workers` (processes, for the local executor), `quiet`, `command`, `relock`.
+            more: `workers` (processes, for the local executor), `level` (quiet, normal, verbose), `command`, `relock`.
         """
         workers = more.pop("workers", None)
         if executor not in catalog.names("executor"):
             raise InputError(f"there is no executor {executor!r}", where="--executor", right=f"one of: {', '.join(catalog.names('executor'))}")
         settings = {"workers": workers} if workers is not None and executor != "inline" else {}
         made: Any = catalog.ingredient("executor", executor)(**settings)
-        logger: Any = catalog.ingredient("logger", "console")(quiet=more.pop("quiet", False))
+        logger: Any = catalog.ingredient("logger", "console")(level=more.pop("level", "normal"))
         return cls(Path(runs) if runs is not None else Path("runs") / slug(study.name), places(data), made, logger, **more)
 
 
@@ -132,4 +132,4 @@ def run(study: Study, *, runs: str | Path | None = None, data: str | Path | None
         InputError: the study can't be carried out; says what would be right.
         RunFailed: a run failed; the others were carried out all the same.
     """
-    return carry_out(study, Doing.of(study, runs=runs, data=data, executor=executor, workers=workers, quiet=False))
+    return carry_out(study, Doing.of(study, runs=runs, data=data, executor=executor, workers=workers))

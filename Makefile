@@ -1,0 +1,48 @@
+# Each target works alone in a fresh clone: it makes .venv, installs, and does its work.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+LOCK   := requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bench docs golden lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+$(STAMP): pyproject.toml $(LOCK)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (the first time: about 5 GB, some minutes) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP)  ## does batch norm or dropout help a small CNN on 5,000 digits? (9 runs, no download)
+	@$(BIN)/contrast run quickstart
+
+test: $(STAMP)  ## the fast tests
+	@$(BIN)/python -m pytest -q
+
+test-all: $(STAMP)  ## all tests: simulations and large data too
+	@$(BIN)/python -m pytest -q -m ""
+
+check: $(STAMP)  ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)  ## measure speed on this machine (needs CIFAR-10 in $$CONTRAST_DATA)
+	@$(BIN)/python bench/speed.py
+
+docs: $(STAMP)  ## write docs/reference from the code
+	@$(BIN)/python docs/reference.py
+
+golden: $(STAMP)  ## write tests/golden anew; tests/golden/README.md says when that is legitimate
+	@$(BIN)/python tests/golden/make.py
+
+lock: $(STAMP)  ## pin what is installed into requirements.lock
+	@$(BIN)/python -m pip freeze --exclude-editable --exclude contrast > $(LOCK)
+
+clean:  ## remove .venv
+	rm -rf $(VENV)
