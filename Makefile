@@ -22,10 +22,10 @@ demo: $(STAMP)  ## does batch norm or dropout help a small CNN on 5,000 digits? 
 	@$(BIN)/contrast run quickstart
 
 test: $(STAMP)  ## the fast tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 test-all: $(STAMP)  ## all tests: simulations and large data too
-	@$(BIN)/python -m pytest -q -m ""
+	@$(BIN)/python -m pytest -q -n auto -m ""
 
 check: $(STAMP)  ## format, lint, types
 	@$(BIN)/ruff format --check .
@@ -39,7 +39,7 @@ docs: $(STAMP)  ## write docs/reference from the code
 	@$(BIN)/python docs/reference.py
 
 golden: $(STAMP)  ## write tests/golden anew; tests/golden/README.md says when that is legitimate
-	@$(BIN)/python tests/golden/make.py
+	@$(BIN)/python -m tests.golden.make
 
 lock: $(STAMP)  ## pin what is installed into requirements.lock
 	@$(BIN)/python -m pip freeze --exclude-editable --exclude contrast > $(LOCK)

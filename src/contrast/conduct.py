@@ -312,7 +312,7 @@ def _arm_entry(arm: Arm, plan: Plan, counts: Mapping[str, _Counts]) -> dict[str,
 
 
 def _data_entry(recipe: Recipe, data: LoadedData) -> dict[str, Any]:
-    mean, std = data.training_images.statistics(torch.arange(len(data.train)).numpy())
+    mean, std = data.training_images.own_statistics
     return {
         "key": _split_key(recipe),
         "use": recipe.data.use,

@@ -67,9 +67,14 @@ class Doing:
         workers = more.pop("workers", None)
         if executor not in catalog.names("executor"):
             raise InputError(f"there is no executor {executor!r}", where="--executor", right=f"one of: {', '.join(catalog.names('executor'))}")
-        settings = {"workers": workers} if workers is not None and executor != "inline" else {}
-        made: Any = catalog.ingredient("executor", executor)(**settings)
-        logger: Any = catalog.ingredient("logger", "console")(level=more.pop("level", "normal"))
+        if workers is not None and executor == "inline":
+            raise InputError("is for runs side by side", where="--workers", right="add --executor local")
+        settings = {"workers": workers} if workers is not None else {}
+        try:
+            made: Any = catalog.parse("executor", {"use": executor, **settings})
+        except InputError as error:
+            raise InputError(error.what, where=f"--{error.where}", right=error.right) from None
+        logger: Any = catalog.parse("logger", {"use": "console", "level": more.pop("level", "normal")})
         return cls(Path(runs) if runs is not None else Path("runs") / slug(study.name), places(data), made, logger, **more)
 
 
@@ -96,7 +101,7 @@ def carry_out(study: Study, doing: Doing) -> Results:
     """
     from contrast.conduct import carry_out as work
     from contrast.conduct import write_down
-    from contrast.results import load
+    from contrast.results import Results
 
     prepared = plan(study, doing)
     try:
@@ -115,10 +120,12 @@ def carry_out(study: Study, doing: Doing) -> Results:
             doing.executor.carry_out(prepared.orders, work, noted)
     if failures:
         raise RunFailed(f"{len(failures)} of {len(prepared.orders)} runs failed: {failures[0]}" + (" (and others)" if len(failures) > 1 else ""))
-    return load(doing.runs)
+    return Results(doing.runs)
 
 
-def run(study: Study, *, runs: str | Path | None = None, data: str | Path | None = None, executor: str = "inline", workers: int | None = None) -> Results:
+def run(
+    study: Study, *, runs: str | Path | None = None, data: str | Path | None = None, executor: str = "inline", workers: int | None = None
+) -> Results:
     """Carry out a study, or go on with it: finished runs are skipped.
 
     Args:

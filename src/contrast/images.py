@@ -83,6 +83,12 @@ class Images:
         return mean, np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(axis=1))
 
 
+    @cached_property
+    def own_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`statistics` over all of these images, computed once."""
+        return self.statistics(np.arange(len(self)))
+
+
 @dataclass(frozen=True)
 class Split:
     """Which images train, which choose, which judge: positions, ``int64 [n]`` each, ascending."""
@@ -110,7 +116,10 @@ class Split:
 
 
 def quotas(available: NDArray[np.int64], share: int | float, what: str) -> NDArray[np.int64]:
-    """How many images of each class a stratified part takes (largest remainder; ties to the earlier class).
+    """How many images of each class a stratified part takes: in proportion, and never fewer where more are asked for.
+
+    By Webster's method (Sainte-Laguë 1910; ties to the earlier class). Largest remainders would not do: with them a
+    class can lose an image when the part grows by one (Balinski & Young 1982), and parts would not be nested.
 
     Args:
         available: images of each class, ``int64 [classes]``.
@@ -124,11 +133,10 @@ def quotas(available: NDArray[np.int64], share: int | float, what: str) -> NDArr
     count = share if isinstance(share, int) else round(share * total)
     if not 0 < count <= total:
         raise InputError(f"{share} asks for {count} of {total} images", where=f"data.{what}", right=f"give a count from 1 to {total} or a fraction")
-    exact = available * (count / total)
-    taken = np.floor(exact).astype(np.int64)
-    by_remainder = np.argsort(-(exact - taken), kind="stable")
-    taken[by_remainder[: count - taken.sum()]] += 1
-    return taken
+    classes = np.repeat(np.arange(len(available)), available)
+    ranks = np.concatenate([(np.arange(n) + 0.5) / n for n in available])
+    first = np.lexsort((classes, ranks))[:count]  # a class's images evenly spaced in [0, 1]: a greater share only adds
+    return np.bincount(classes[first], minlength=len(available)).astype(np.int64)
 
 
 def _take(images: Images, pool: NDArray[np.int64], share: int | float, seed: int, what: str) -> NDArray[np.int64]:

@@ -30,9 +30,9 @@ def word(name: str | int) -> int:
 
 
 def words(names: Iterable[str]) -> Tensor:
-    """The numbers of many names, e.g. image ids, as ``int64 [N]``."""
+    """The numbers (`word`) of many names, e.g. image ids, as ``int64 [N]``."""
     digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
-    return torch.frombuffer(bytearray(digests), dtype=torch.int64) & (_MASK >> 1) if digests else torch.empty(0, dtype=torch.int64)
+    return _shift(torch.frombuffer(bytearray(digests), dtype=torch.int64), 1) if digests else torch.empty(0, dtype=torch.int64)
 
 
 def _mix_int(x: int) -> int:

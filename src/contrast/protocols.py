@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -139,9 +139,8 @@ class AugmentIngredient(Ingredient):
 class OptimizerIngredient(Ingredient):
     """An optimizer and its settings. Its verb is `build`."""
 
-    decay: str = Field(
+    decay: Literal["all", "matrices"] = Field(
         default="all",
-        pattern="^(all|matrices)$",
         description="what weight decay acts on: all parameters, or those of two and more dimensions (no norms, no biases)",
     )
 

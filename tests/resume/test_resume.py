@@ -43,7 +43,7 @@ def without_times(path: Path) -> object:
         content = json.loads(path.read_text())
         return {key: value for key, value in content.items() if key not in TIMES} if isinstance(content, dict) else content
     if path.suffix == ".csv":
-        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(path.open())]
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(path.read_text().splitlines())]
     return path.read_bytes()
 
 
@@ -80,7 +80,7 @@ def test_every_step_and_epoch_has_exactly_one_row(carried_out):
     for event in EVENTS:
         (folder,) = (path.parent for path in (root / event).glob("*/summary.json"))
         summary = json.loads((folder / "summary.json").read_text())
-        steps = [int(row["step"]) for row in csv.DictReader((folder / "steps.csv").open())]
-        epochs = [int(row["epoch"]) for row in csv.DictReader((folder / "epochs.csv").open())]
+        steps = [int(row["step"]) for row in csv.DictReader((folder / "steps.csv").read_text().splitlines())]
+        epochs = [int(row["epoch"]) for row in csv.DictReader((folder / "epochs.csv").read_text().splitlines())]
         assert steps == list(range(1, summary["steps"] + 1))
         assert epochs == list(range(1, summary["epochs"] + 1))

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class LoadedData:
     validation: Part
     test: Part
 
-    @property
+    @cached_property
     def training_images(self) -> Images:
         """The images that are trained on, as a set of their own (for statistics); on a CPU the pixels are shared."""
         part = self.train

@@ -1,0 +1,1 @@
+"""Changes of whole batches of images, each image with its own draws."""

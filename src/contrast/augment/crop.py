@@ -1,0 +1,78 @@
+"""Random crop of the original size after padding on all sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+from torch.nn import functional
+
+from contrast.errors import InputError
+from contrast.protocols import AugmentIngredient
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrast.keyed import Draws
+
+
+class Crop(AugmentIngredient):
+    """Shift images by up to `padding` pixels in each direction, each image by its own offsets."""
+
+    padding: int = Field(default=4, ge=1, le=1024, description="pixels added on each side before the crop")
+    mode: Literal["zero", "reflect"] = Field(default="zero", description="what the added pixels hold: zero, or the image reflected at its edge")
+
+    def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Crop a batch; see `AugmentIngredient.apply`.
+
+        Raises:
+            InputError: the images are too small to be reflected this far.
+        """
+        top = draws.integers("crop row", 0, 2 * self.padding + 1)
+        left = draws.integers("crop column", 0, 2 * self.padding + 1)
+        return windows(self._padded(images), top, left, images.shape[2], images.shape[3]), labels
+
+    def _padded(self, images: Tensor) -> Tensor:
+        if self.mode == "zero":
+            return functional.pad(images, (self.padding,) * 4)
+        if self.padding >= min(images.shape[2:]):
+            raise InputError(
+                f"images of {images.shape[2]}×{images.shape[3]} can't be reflected {self.padding} pixels far",
+                where="augment.crop.padding",
+                right=f"give at most {min(images.shape[2:]) - 1}",
+            )
+        return _reflected(_reflected(images, self.padding, 3), self.padding, 2)
+
+
+def _reflected(images: Tensor, padding: int, dim: int) -> Tensor:
+    """Reflect at both ends of one dimension; `functional.pad` does the same 10 times as slowly on bytes."""
+    size = images.shape[dim]
+    before = images.narrow(dim, 1, padding).flip(dim)
+    after = images.narrow(dim, size - 1 - padding, padding).flip(dim)
+    return torch.cat([before, images, after], dim)
+
+
+def windows(images: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
+    """Cut one window out of each image, all in one copy.
+
+    Args:
+        images: ``[B, C, H, W]``.
+        top: first row of each window, ``int64 [B]``.
+        left: first column of each window, ``int64 [B]``.
+        height: rows of a window.
+        width: columns of a window.
+
+    Returns:
+        ``[B, C, height, width]``, channels last.
+    """
+    rows = images.permute(0, 2, 3, 1).contiguous()
+    batch, _, _, channels = rows.shape
+    by_image, by_row, by_column, _ = rows.stride()
+    # A window's row is a run of width·C values that may start at any value: these overlapping runs are a view, from
+    # which whole rows are copied.
+    length = width * channels
+    runs = rows.view(-1).as_strided((rows.numel() - length + 1, length), (1, 1))
+    first = torch.arange(batch, device=images.device) * by_image + top * by_row + left * by_column
+    starts = first[:, None] + torch.arange(height, device=images.device) * by_row
+    return runs.index_select(0, starts.view(-1)).view(batch, height, width, channels).permute(0, 3, 1, 2)

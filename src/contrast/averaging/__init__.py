@@ -1,0 +1,1 @@
+"""Averages of the weights that evaluation may use in place of the trained ones."""

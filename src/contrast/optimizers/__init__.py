@@ -1,0 +1,1 @@
+"""Optimizers, each with its settings."""

@@ -1,0 +1,11 @@
+"""Every test process keeps to one core, so that runs side by side do not wait for each other at barriers."""
+
+import os
+
+
+def pytest_configure(config):
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
