@@ -10,16 +10,28 @@ import ast
 import hashlib
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import ConfigDict, PrivateAttr, ValidationError
 
+from contrast import faults
 from contrast.errors import InputError, nearest
-from contrast.protocols import Ingredient, ModelIngredient
+from contrast.protocols import (
+    AugmentIngredient,
+    AveragingIngredient,
+    DataIngredient,
+    Ingredient,
+    LoopIngredient,
+    LossIngredient,
+    ModelIngredient,
+    OptimizerIngredient,
+    ScheduleIngredient,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +51,18 @@ FOLDERS = {
     "logger": "loggers",
 }
 """Kind of thing → the folder whose files are its members."""
+
+PROMISES: Mapping[str, type[Ingredient]] = {
+    "data": DataIngredient,
+    "model": ModelIngredient,
+    "augment": AugmentIngredient,
+    "optimizer": OptimizerIngredient,
+    "schedule": ScheduleIngredient,
+    "loss": LossIngredient,
+    "averaging": AveragingIngredient,
+    "loop": LoopIngredient,
+}
+"""What an ingredient of a recipe must be, by kind."""
 
 OUTSIDE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 
@@ -72,7 +96,7 @@ def ingredient(kind: str, name: str) -> type[Ingredient]:
     classes = [c for c in vars(module).values() if _is_config(c) and c.__module__ == module.__name__]
     if len(classes) != 1:
         raise TypeError(f"{module.__name__} must define exactly one public Ingredient, it defines {len(classes)}")
-    return classes[0]
+    return classes[0]  # type: ignore[no-any-return]
 
 
 def _is_config(thing: Any) -> bool:
@@ -88,6 +112,11 @@ class OutsideModel(ModelIngredient):
 
     @classmethod
     def of(cls, target: str, factory: Callable[..., nn.Module], settings: Mapping[str, Any]) -> OutsideModel:
+        try:
+            json.dumps(dict(settings), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            plain = "give text, finite numbers, true, false, null, lists and mappings"
+            raise InputError(f"its settings can't be written to a file: {error}", right=plain) from None
         made = cls(**settings)
         made._target, made._factory = target, factory
         return made
@@ -115,21 +144,31 @@ def outside(target: str) -> Any:
     """Import ``module:attribute``.
 
     Raises:
-        InputError: the module or the attribute does not exist.
+        InputError: the module or the attribute does not exist, or the module can't be imported.
     """
     module_name, _, attribute = target.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"there is no module {error.name!r} to take {target!r} from", right="is its folder on the Python path?") from error
-    except AttributeError as error:
-        raise InputError(f"module {module_name!r} has no {attribute!r}") from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise InputError(f"{target!r} can't be imported: {type(error).__name__}: {error}", right="mend the module") from error
+    if not hasattr(module, attribute):
+        raise InputError(f"module {module_name!r} has no {attribute!r}", right=nearest(attribute, [name for name in vars(module) if name[0] != "_"]))
+    return getattr(module, attribute)
 
 
 def source_hash(target: str) -> str:
-    """SHA-256 of the source file that ``module:attribute`` is defined in; part of a recipe's id."""
+    """SHA-256 of the source file that ``module:attribute`` is defined in; part of a recipe's id.
+
+    Raises:
+        InputError: it has no source file.
+    """
     module = inspect.getmodule(outside(target)) or importlib.import_module(target.partition(":")[0])
-    path = inspect.getsourcefile(module)
+    try:
+        path = inspect.getsourcefile(module)
+    except TypeError:  # built into Python
+        path = None
     if path is None:
         raise InputError(f"{target!r} has no source file", right="name code that lies in a .py file")
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -144,24 +183,34 @@ def parse(kind: str, value: Any, *, trust: bool = True) -> Ingredient:
         trust: whether code outside the package may be imported.
 
     Raises:
-        InputError: no such ingredient, or outside code without trust.
-        pydantic.ValidationError: a setting is wrong.
+        InputError: no such ingredient, a setting is wrong, or outside code without trust.
     """
-    if isinstance(value, Ingredient):
+    if isinstance(value, PROMISES.get(kind, Ingredient)):
         return value
     if isinstance(value, str):
         value = {"use": value}
     if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
         raise InputError(f"this names no {kind}", right=f"write {{use: NAME, …}}; {nearest('', names(kind))}")
-    settings = {key: item for key, item in value.items() if key != "use"}
-    name = value["use"]
-    if not is_outside(name):
-        return ingredient(kind, name).model_validate(settings)
+    settings = {str(key): item for key, item in value.items() if key != "use"}
+    if not is_outside(value["use"]):
+        return _made(ingredient(kind, value["use"]), settings)
     if not trust:
-        raise InputError(f"{kind} {name!r} is code from outside the package and would be run", right="add --trust-code if you trust it")
-    target = outside(name)
-    if _is_config(target):
-        return target.model_validate(settings)  # type: ignore[no-any-return]
-    if kind == "model" and callable(target):
+        raise InputError(f"{kind} {value['use']!r} is code from outside the package and would be run", right="add --trust-code if you trust it")
+    return _made_outside(kind, value["use"], settings)
+
+
+def _made(config: type[Ingredient], settings: Mapping[str, Any]) -> Ingredient:
+    try:
+        return config.model_validate(settings)
+    except ValidationError as error:
+        raise faults.told(error, config) from None
+
+
+def _made_outside(kind: str, name: str, settings: Mapping[str, Any]) -> Ingredient:
+    target, promise = outside(name), PROMISES.get(kind, Ingredient)
+    source_hash(name)
+    if isinstance(target, type) and issubclass(target, promise) and not inspect.isabstract(target):
+        return _made(target, settings)
+    if kind == "model" and callable(target) and not _is_config(target):
         return OutsideModel.of(name, target, settings)
-    raise InputError(f"{name!r} is not usable as {kind}", right="name a subclass of contrast.protocols.Ingredient")
+    raise InputError(f"{name!r} is not usable as {kind}", right=f"name a subclass of {promise.__module__}.{promise.__qualname__}")

@@ -18,7 +18,7 @@ def normal(spec: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(written.get(kind), str):
             written[kind] = {"use": written[kind]}
     if isinstance(written.get("augment"), (list, tuple)):
-        written["augment"] = [{"use": item} if isinstance(item, str) else dict(item) if isinstance(item, Mapping) else item for item in written["augment"]]
+        written["augment"] = [{"use": item} if isinstance(item, str) else item for item in written["augment"]]
     return written
 
 
@@ -37,6 +37,8 @@ def apply(spec: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str
     Raises:
         InputError: a path leads nowhere.
     """
+    if "epochs" in changes and "steps" in changes:
+        raise InputError("both epochs and steps are given", where="steps", right="give one budget")
     changed, lost = normal(spec), list[str]()
     for path, value in sorted(changes.items(), key=lambda change: str(change[0]).count(".")):
         try:
@@ -48,7 +50,9 @@ def apply(spec: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str
 
 
 def _set(spec: dict[str, Any], path: str, value: Any) -> list[str]:
-    head, _, rest = path.partition(".")
+    head, dot, rest = path.partition(".")
+    if dot and "" in rest.split("."):
+        raise InputError("is no path: a name between two dots is missing", right=f"write e.g. {head}.NAME")
     if head not in Recipe.model_fields:
         raise InputError("unknown setting", right=nearest(head, Recipe.model_fields))
     if head == "augment" and rest:
@@ -62,10 +66,16 @@ def _set(spec: dict[str, Any], path: str, value: Any) -> list[str]:
     if head in KINDS:
         spec[head], lost = _replaced(head, spec.get(head, {"use": _default_of(head)}), value)
         return lost
-    spec[head] = value if head != "augment" else normal({"augment": value})["augment"]
+    spec[head] = value if head != "augment" else _steps(value)
     if head in ("epochs", "steps"):
         spec.pop("steps" if head == "epochs" else "epochs", None)
     return []
+
+
+def _steps(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(step, (str, Mapping)) for step in value):
+        raise InputError("is not a list of augmentations", right="write [{use: flip}, {use: crop, padding: 4}]")
+    return normal({"augment": value})["augment"]  # type: ignore[no-any-return]
 
 
 def _default_of(kind: str) -> str:
@@ -103,16 +113,19 @@ def _set_inside(part: dict[str, Any], rest: str, value: Any) -> None:
 
 
 def _set_augmentation(spec: dict[str, Any], rest: str, value: Any) -> list[str]:
-    name, _, setting = rest.partition(".")
+    use, setting = _use_and_setting(rest)
+    name = augment_name(use)
     steps: list[Any] = spec.setdefault("augment", [])
     where = next((i for i, step in enumerate(steps) if augment_name(step) == name), None)
     if not setting and value in OFF:
         return _switch_off(steps, where, name)
-    if where is None and not catalog.is_outside(name) and name not in catalog.names("augment"):
-        raise InputError(f"there is no augment {name!r}", right=nearest(name, catalog.names("augment")))
     if where is None:
-        steps.insert(_before_normalize(steps), {"use": name})
-        where = next(i for i, step in enumerate(steps) if augment_name(step) == name)
+        if isinstance(value, Mapping) and augment_name(value) == name:
+            use = str(value["use"])
+        if not catalog.is_outside(use) and use not in catalog.names("augment"):
+            raise InputError(f"there is no augment {name!r}", right=nearest(name, catalog.names("augment")))
+        where = _before_normalize(steps)
+        steps.insert(where, {"use": use})
     if setting:
         _set_inside(steps[where], setting, value)
         return []
@@ -120,6 +133,13 @@ def _set_augmentation(spec: dict[str, Any], rest: str, value: Any) -> list[str]:
         return []
     steps[where], lost = _replaced(f"augment.{name}", steps[where], value)
     return lost
+
+
+def _use_and_setting(rest: str) -> tuple[str, str]:
+    """``crop.padding`` and ``mylab.augment:Blur.sigma`` apart: the augmentation, and its setting if one is named."""
+    module, colon, last = rest.rpartition(":")
+    name, _, setting = last.partition(".")
+    return f"{module}{colon}{name}", setting
 
 
 def _before_normalize(steps: list[Any]) -> int:
@@ -130,9 +150,10 @@ def _before_normalize(steps: list[Any]) -> int:
 def _switch_off(steps: list[Any], where: int | None, name: str) -> list[str]:
     if name in catalog.names("augment") and getattr(catalog.ingredient("augment", name), "always", False):
         neutral = {"use": name, **getattr(catalog.ingredient("augment", name), "neutral", {})}
-        steps[where : where + 1] = [neutral] if where is not None else []
         if where is None:
             steps.append(neutral)
+        else:
+            steps[where] = neutral
         return []
     if where is None:
         raise InputError(f"{name!r} is not among the augmentations", right=nearest(name, [augment_name(step) for step in steps]))
@@ -157,4 +178,5 @@ def flat(spec: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Dotted path → (value in the base, value in the other), None for a setting that one of them lacks."""
     first, second = dict(flat(base)), dict(flat(other))
-    return {path: (first.get(path), second.get(path)) for path in [*first, *(p for p in second if p not in first)] if first.get(path) != second.get(path)}
+    paths = [*first, *(path for path in second if path not in first)]
+    return {path: (first.get(path), second.get(path)) for path in paths if first.get(path) != second.get(path)}

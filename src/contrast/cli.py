@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from contrast import __version__
-from contrast.errors import ContrastError, InputError
+from contrast.errors import ContrastError, InputError, in_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from contrast.results import Results
-    from contrast.doors import Doing
     from contrast.study import Study
 
 app = App(
     name="contrast",
     help="Controlled experiments on image classifiers: does this change help, by how much, and how sure is that?",
     version=__version__,
-    help_epilogue="Exit codes: 0 done · 1 a run failed or the disk is full · 2 the input is wrong · 70 our own fault · 130 Ctrl-C and 143 SIGTERM, both resumable.",
+    help_epilogue="Exit codes: 0 done · 1 a run failed or the disk is full · 2 the input is wrong · 70 our own fault · "
+    "130 Ctrl-C and 143 SIGTERM, both resumable.",
     exit_on_error=False,
     print_error=False,
     suppress_keyboard_interrupt=False,
@@ -211,9 +211,14 @@ def data(
     exclusions
         With --audit: write the images to leave out to this file.
     """
-    from contrast.explain.door import look_at_data
+    from contrast.doors import places
+    from contrast.look import data_source, tell_audit, tell_data
 
-    look_at_data(name, _pairs(changes), data, format, picture, audit, exclusions)
+    source = data_source(name, _pairs(changes))
+    if audit:
+        tell_audit(source, places(data), as_json=format == "json", exclusions=exclusions)
+    else:
+        tell_data(source, places(data), as_json=format == "json", picture=picture)
     return 0
 
 
@@ -236,9 +241,9 @@ def model(name: str, /, *changes: str, input: str = "3x32x32", classes: int = 10
     trust_code
         Let code from outside the package run.
     """
-    from contrast.explain.door import look_at_model
+    from contrast.look import shape_of, tell_model
 
-    look_at_model(name, _pairs(changes), input, classes, formulas, trust_code)
+    tell_model(name, _pairs(changes), shape_of(input), classes, formulas=formulas, trust=trust_code)
     return 0
 
 
@@ -280,20 +285,22 @@ def _pairs(changes: tuple[str, ...]) -> dict[str, Any]:
     """``path=value`` words as a mapping; values are read as YAML."""
     from contrast.study_file import read_yaml
 
-    made = {}
+    made: dict[str, Any] = {}
     for word in changes:
         path, sign, value = word.partition("=")
         if not sign or not path:
             raise InputError(f"{word!r} is no path=value", where="command line", right="write e.g. epochs=3")
+        if path in made:
+            raise InputError("is given twice", where=f"command line: {path}", right="give it once")
         made[path] = read_yaml(value, f"command line: {path}")
     return made
 
 
 def _results(runs: str) -> Results:
-    from contrast.results import load
+    from contrast.results import Results
 
     below = Path("runs") / runs
-    return load(below if not Path(runs).exists() and below.exists() else Path(runs))
+    return Results(below if not Path(runs).exists() and below.exists() else Path(runs))
 
 
 def _answer(results: Results, margin: float) -> None:
@@ -342,7 +349,7 @@ def _on_sigterm() -> None:
 
 
 def _told(line: str, code: int) -> int:
-    print(f"contrast: {line}", file=sys.stderr)
+    print(f"contrast: {in_one_line(line)}", file=sys.stderr)
     return code
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrast import catalog
-from contrast.errors import ContrastError
 from contrast.doors import places
+from contrast.errors import ContrastError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,15 +25,20 @@ class InputError(ContrastError):
 
     def __init__(self, what: str, *, where: str = "", right: str = "") -> None:
         self.what, self.where, self.right = what, where, right
-        super().__init__(": ".join(part for part in (where, what) if part) + (f"; {right}" if right else ""))
+        super().__init__(in_one_line(": ".join(part for part in (where, what) if part) + (f"; {right}" if right else "")))
 
     def within(self, place: str) -> InputError:
         """The same error, told from one place further out, e.g. the file around a key path."""
         return InputError(self.what, where=f"{place}: {self.where}" if self.where else place, right=self.right)
 
 
-class RunFailed(ContrastError):
+class RunFailed(ContrastError):  # noqa: N818 (it says what happened)
     """A run could not be carried out for a reason that lies outside its recipe, such as a full disk (exit code 1)."""
+
+
+def in_one_line(text: str) -> str:
+    """A message whose control characters, lone surrogates and direction marks, which may come from a file, are written as escapes."""
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode("ascii") for character in text)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

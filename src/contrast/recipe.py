@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_serializer, model_validator
 
-from contrast import catalog
+from contrast import catalog, faults
 from contrast.errors import InputError, nearest
 from contrast.protocols import (
     AugmentIngredient,
@@ -53,7 +53,9 @@ class Recipe(BaseModel):
     optimizer: SerializeAsAny[OptimizerIngredient] = Field(default="sgd", description="what changes the weights", validate_default=True)
     schedule: SerializeAsAny[ScheduleIngredient] = Field(default="constant", description="the learning rate over the training", validate_default=True)
     loss: SerializeAsAny[LossIngredient] = Field(default="cross_entropy", description="what training lowers", validate_default=True)
-    averaging: SerializeAsAny[AveragingIngredient] = Field(default="none", description="whether an average of the weights is evaluated", validate_default=True)
+    averaging: SerializeAsAny[AveragingIngredient] = Field(
+        default="none", description="whether an average of the weights is evaluated", validate_default=True
+    )
     loop: SerializeAsAny[LoopIngredient] = Field(default="standard", description="the order of events", validate_default=True)
     epochs: int = Field(default=10, ge=1, description="budget: passes over the training images")
     steps: int | None = Field(default=None, ge=1, description="budget in optimizer steps, instead of epochs")
@@ -63,14 +65,18 @@ class Recipe(BaseModel):
     patience: int | None = Field(default=None, ge=1, description="stop after this many epochs without a better one")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: resolved once a study, into study.lock")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 autocast where the device gains by it")
-    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(default="auto", description="auto: channels_last where the device gains by it")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        default="auto", description="auto: channels_last where the device gains by it"
+    )
     compile: bool | Literal["auto"] = Field(default="auto", description="auto: torch.compile where it was measured faster")
     deterministic: bool = Field(default=False, description="repeat bit for bit on a GPU too, at some cost (a CPU always does)")
     seed: int = Field(default=0, ge=0, le=2**31, description="what all randomness is derived from")
 
     def __init__(self, **given: Any) -> None:
-        with _told():
+        try:
             super().__init__(**given)
+        except ValidationError as error:
+            raise faults.told(error, Recipe) from None
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, trust: bool) -> Recipe:
@@ -90,6 +96,8 @@ class Recipe(BaseModel):
     @classmethod
     def _ingredients(cls, given: Any) -> Any:
         trust = _TRUST.get()
+        if not isinstance(given, Mapping):
+            return given
         unknown = [key for key in given if key not in cls.model_fields]
         if unknown:
             raise InputError("unknown setting", where=str(unknown[0]), right=nearest(str(unknown[0]), cls.model_fields))
@@ -158,7 +166,7 @@ class Recipe(BaseModel):
 
 def _augmentations(given: Any, trust: bool) -> tuple[Ingredient, ...]:
     if isinstance(given, str) or not isinstance(given, (list, tuple)):
-        raise InputError("is not a list", where="augment", right="write [{use: flip}, {use: crop, padding: 4}]")
+        raise InputError("is not a list of augmentations", where="augment", right="write [{use: flip}, {use: crop, padding: 4}]")
     made = [_ingredient("augment", item, f"augment.{augment_name(item)}", trust) for item in given]
     names = [augment_name({"use": step.use}) for step in made]
     twice = {name for name in names if names.count(name) > 1}
@@ -178,10 +186,8 @@ def augment_name(item: Any) -> str:
 def _ingredient(kind: str, value: Any, where: str, trust: bool) -> Ingredient:
     try:
         return catalog.parse(kind, value, trust=trust)
-    except ValidationError as error:
-        raise explain(error, where) from None
     except InputError as error:
-        raise InputError(error.what, where=where, right=error.right) from None
+        raise InputError(error.what, where=f"{where}.{error.where}".rstrip("."), right=error.right) from None
 
 
 def _declared(part: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,49 +203,3 @@ def _declared(part: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _identity(part: Ingredient) -> dict[str, Any]:
     declared = {"use": part.use, **_declared(part, part.settings())}
     return declared | {"source": catalog.source_hash(part.use)} if catalog.is_outside(part.use) else declared
-
-
-class _told:
-    """Turns pydantic's report into our one line."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ValidationError):
-            raise explain(error, "", Recipe) from None
-
-
-def explain(error: ValidationError, where: str, owner: type[BaseModel] | None = None) -> InputError:
-    """Turn pydantic's report into one line about its first fault."""
-    fault = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in fault["loc"] if not _is_branch(part))
-    place = ".".join(part for part in (where, path) if part)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 and fault["type"] == "extra_forbidden" else ""
-    if fault["type"] == "extra_forbidden":
-        allowed = (owner or _class_named(error.title)).model_fields if (owner or _class_named(error.title)) else {}
-        return InputError(f"unknown setting{more}", where=place, right=nearest(path.rpartition(".")[2], allowed))
-    if fault["type"] == "missing":
-        return InputError("is missing", where=place, right="give it")
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return InputError(f"{_shown(fault['input'])} is wrong", where=place, right=f"it {message}" if message.startswith("should") else message)
-
-
-def _is_branch(part: str | int) -> bool:
-    """Pydantic names the branch of a union in the path (``int``, ``function-after[…]``); a person doesn't."""
-    return isinstance(part, str) and (part in {"int", "float", "str", "bool", "none", "tuple"} or "[" in part or part.startswith("constrained-"))
-
-
-def _class_named(title: str) -> type[BaseModel] | None:
-    pending: list[type[BaseModel]] = [Ingredient]
-    while pending:
-        found = pending.pop()
-        if found.__name__ == title:
-            return found
-        pending += found.__subclasses__()
-    return None
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"

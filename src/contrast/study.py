@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from contrast import changes as change
+from contrast import faults
 from contrast.errors import InputError, nearest
-from contrast.recipe import KINDS, Recipe, augment_name, explain
+from contrast.recipe import KINDS, Recipe, augment_name
 
 BASELINE = "baseline"
+MOST_SEEDS, MOST_RUNS, LARGEST_SEED = 10_000, 100_000, 2**31
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,19 @@ class Plan:
         return {run.recipe.id: run.folder for run in reversed(self.runs)}
 
 
+def _base(given: Any, trust: bool) -> Recipe:
+    if not isinstance(given, (Mapping, Recipe)):
+        told = "is missing" if given is None else f"{faults.shown(given)} is wrong"
+        raise InputError(told, where="base", right="give the recipe of the baseline: data, model, optimizer …")
+    try:
+        base = given if isinstance(given, Recipe) else Recipe.parse(given, trust=trust)
+    except InputError as error:
+        raise InputError(error.what, where=f"base.{error.where}".rstrip("."), right=error.right) from None
+    if base.seed != Recipe.model_fields["seed"].default:
+        raise InputError("a study has its seeds for all arms", where="base.seed", right=f"write seeds: [{base.seed}]")
+    return base
+
+
 def slug(name: str) -> str:
     """Words of a name that are safe in a file name: ``Batch norm!`` → ``batch-norm``."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "arm"
@@ -90,7 +106,7 @@ class Study(BaseModel):
         InputError: the study can't be planned; names the key path and what would be right.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     question: str = Field(default="", max_length=2000, description="what the study asks, one sentence")
     name: str = Field(default="study", min_length=1, max_length=255, description="what the runs' folder is called; a file's own name by default")
@@ -108,7 +124,7 @@ class Study(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise explain(error, "", Study) from None
+            raise faults.told(error, Study) from None
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, trust: bool = True) -> Study:
@@ -121,21 +137,14 @@ class Study(BaseModel):
         unknown = [key for key in given if key not in cls.model_fields]
         if unknown:
             raise InputError("unknown key", where=str(unknown[0]), right=nearest(str(unknown[0]), cls.model_fields))
-        if not isinstance(given.get("base"), Mapping):
-            raise InputError("is missing", where="base", right="give the recipe of the baseline: data, model, optimizer …")
-        try:
-            base = Recipe.parse(given["base"], trust=trust)
-        except InputError as error:
-            raise InputError(error.what, where=f"base.{error.where}" if error.where else "base", right=error.right) from None
-        made = cls(**{**given, "base": base})
+        made = cls(**{**given, "base": _base(given.get("base"), trust)})
         object.__setattr__(made, "_trust", trust)
         return made
 
     @model_validator(mode="before")
     @classmethod
     def _base_given_plainly(cls, given: Any) -> Any:
-        base = given.get("base") if isinstance(given, Mapping) else None
-        return {**given, "base": Recipe(**base)} if isinstance(base, Mapping) else given
+        return {**given, "base": _base(given.get("base"), True)}
 
     @field_validator("arms", "sweep", "grid", mode="before")
     @classmethod
@@ -145,11 +154,16 @@ class Study(BaseModel):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, given: Any) -> Any:
+        right = "give a count, e.g. 5, or a list in which each stands once, e.g. [0, 1, 2]"
+        wrong = InputError(f"{faults.shown(given)} is wrong", where="seeds", right=right)
         if isinstance(given, bool) or not isinstance(given, (int, list, tuple, range)):
-            raise InputError(f"{given!r} is wrong", where="seeds", right="give a count, e.g. 5, or a list, e.g. [0, 1, 2]")
+            raise wrong
+        count = given if isinstance(given, int) else len(given)
+        if not 1 <= count <= MOST_SEEDS:
+            raise InputError(f"{count} is wrong", where="seeds", right=f"give 1 to {MOST_SEEDS:,}")
         seeds = tuple(range(given)) if isinstance(given, int) else tuple(given)
-        if not seeds or len(set(seeds)) != len(seeds) or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in seeds):
-            raise InputError(f"{given!r} is wrong", where="seeds", right="give at least one seed, each once, none below 0")
+        if not all(type(seed) is int and 0 <= seed <= LARGEST_SEED for seed in seeds) or len(set(seeds)) != len(seeds):
+            raise wrong
         return seeds
 
     def with_changes(self, overrides: Mapping[str, Any]) -> Study:
@@ -181,15 +195,29 @@ class Study(BaseModel):
         Raises:
             InputError: an arm's changes lead nowhere, change nothing, or its recipe is wrong.
         """
-        baseline = Arm(BASELINE, {}, self.base, origin="base")
-        arms = [baseline]
+        self._check_count()
+        arms = {BASELINE: Arm(BASELINE, {}, self.base, origin="base")}
+        first = {self.base.id: BASELINE}
         for made in itertools.chain(self._named(), self._swept(), self._gridded()):
-            if any(made.name == other.name for other in arms):
-                raise InputError("two arms have this name", where=f"{made.origin}.{made.name}", right="give each arm a name of its own")
-            twin = next((other.name for other in arms if other.recipe.id == made.recipe.id), None)
+            if made.name in arms:
+                raise InputError("two arms have this name", where=f"{made.origin}.{made.name}", right="give each arm a name, and each value once")
+            twin = first.setdefault(made.recipe.id, made.name)
             if twin == BASELINE and made.origin != "grid":
-                raise InputError("changes nothing: its recipe is the baseline's", where=f"{made.origin}.{made.name}", right="change a setting, or leave it out")
-            arms.append(made if twin is None else _twin(made, twin))
+                where = f"{made.origin}.{made.name}"
+                raise InputError("changes nothing: its recipe is the baseline's", where=where, right="change a setting, or leave it out")
+            arms[made.name] = made if twin == made.name else replace(made, twin=twin)
+        return self._planned(list(arms.values()))
+
+    def _check_count(self) -> None:
+        for origin, values_of in (("sweep", self.sweep), ("grid", self.grid)):
+            empty = next((path for path, values in values_of.items() if not values), None)
+            if empty is not None:
+                raise InputError("has no values", where=f"{origin}.{empty}", right="give a list of values, each of which makes an arm")
+        arms = 1 + len(self.arms) + sum(map(len, self.sweep.values())) + (math.prod(map(len, self.grid.values())) if self.grid else 0)
+        if arms * len(self.seeds) > MOST_RUNS:
+            raise InputError(f"{arms:,} arms × {len(self.seeds):,} seeds are too many runs", right=f"at most {MOST_RUNS:,}")
+
+    def _planned(self, arms: list[Arm]) -> Plan:
         runs = tuple(PlannedRun(arm.name, seed, arm.recipe.with_seed(seed)) for seed in self.seeds for arm in arms)
         return Plan(self, tuple(arms), runs, tuple(self._remarks(arms)))
 
@@ -216,14 +244,14 @@ class Study(BaseModel):
             numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
             for value in values:
                 axis = (path, float(value)) if numeric else None
-                yield self._arm(value_name(path, value), {path: value}, "sweep", axis)
+                yield self._arm(value_name(path, value, self.sweep), {path: value}, "sweep", axis)
 
     def _gridded(self) -> Iterable[Arm]:
         if not self.grid:
             return
         for values in itertools.product(*self.grid.values()):
             chosen = dict(zip(self.grid, values, strict=True))
-            yield self._arm(", ".join(value_name(path, value) for path, value in chosen.items()), chosen, "grid")
+            yield self._arm(", ".join(value_name(path, value, self.grid) for path, value in chosen.items()), chosen, "grid")
 
     def _remarks(self, arms: list[Arm]) -> Iterable[str]:
         if len(self.seeds) == 1 and len(arms) > 1:
@@ -235,13 +263,17 @@ class Study(BaseModel):
                 yield f"{arm.name!r} replaces an ingredient and loses: {', '.join(arm.lost)}."
 
 
-def _twin(arm: Arm, twin: str) -> Arm:
-    return Arm(arm.name, arm.changes, arm.recipe, arm.lost, arm.origin, arm.axis, twin)
+def value_name(path: str, value: Any, paths: Iterable[str] = ()) -> str:
+    """What an arm of a sweep or grid is called: ``dropout 0.1``, ``lr 0.01``, ``adam``, ``sgd momentum=0.9``.
 
-
-def value_name(path: str, value: Any) -> str:
-    """What an arm of a sweep or grid is called: ``dropout 0.1``, ``lr 0.01``, ``adam``, ``sgd momentum=0.9``."""
+    Args:
+        path: the setting.
+        value: its value.
+        paths: all paths beside which it stands; where two end alike, the whole path names the arm.
+    """
     last = path.rpartition(".")[2]
+    if sum(other.rpartition(".")[2] == last for other in paths) > 1:
+        last = path
     if isinstance(value, Mapping) and "use" in value:
         return " ".join([augment_name(value), *(f"{key}={item}" for key, item in value.items() if key != "use")])
     if path in KINDS and isinstance(value, str):

@@ -10,18 +10,19 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent, ScalarEvent
 
 from contrast import catalog
 from contrast.errors import InputError, nearest
 from contrast.recipe import KINDS, Recipe
 from contrast.study import Study
 
-MOST_BYTES, MOST_ALIASES, MOST_DEPTH, MOST_NODES = 1 << 20, 100, 30, 100_000
+MOST_BYTES, MOST_VALUES, MOST_ALIASES, MOST_DEPTH = 256 << 10, 20_000, 100, 30
+"""Bounds of a document; values are counted as written, and again (five times as many) with the aliases expanded."""
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """Read YAML 1.2 as plain data: no tags, no duplicate keys; size, depth, aliases and their expansion are bounded.
+    """Read YAML 1.2 as plain data (text, numbers, true, false, null, lists, mappings); size, depth and aliases are bounded.
 
     Args:
         text: the document.
@@ -30,8 +31,8 @@ def read_yaml(text: str, where: str) -> Any:
     Raises:
         InputError: it is not such a document; names line and column.
     """
-    if len(text.encode("utf-8", "surrogateescape")) > MOST_BYTES:
-        raise InputError("is larger than 1 MiB", where=where, right="a study file is a few lines")
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise InputError(f"is larger than {MOST_BYTES >> 10} KiB", where=where, right="a study file is a few lines")
     try:
         _check_structure(text, where)
         content = YAML(typ="safe", pure=True).load(text)
@@ -41,31 +42,46 @@ def read_yaml(text: str, where: str) -> Any:
         raise InputError(" ".join(str(error.problem or "is no YAML").split()), where=place, right="mend the YAML there") from None
     except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(" ".join(str(error).split())[:200] or "is no YAML", where=where, right="mend the YAML") from None
-    if _count(content) > MOST_NODES:
-        raise InputError("expands to more than 100,000 values", where=where, right="use fewer aliases")
+    _check_content(content, where)
     return content
 
 
 def _check_structure(text: str, where: str) -> None:
-    depth = aliases = 0
+    """Look at a document before anything is made of it."""
+    depth = aliases = values = 0
+    anchors: set[str] = set()
     for event in YAML(typ="safe", pure=True).parse(text):
+        place = f"{where}: line {event.start_mark.line + 1}"
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         aliases += isinstance(event, AliasEvent)
-        if depth > MOST_DEPTH or aliases > MOST_ALIASES:
-            raise InputError("nests too deeply or has too many aliases", where=where, right=f"at most {MOST_DEPTH} levels and {MOST_ALIASES} aliases")
+        values += isinstance(event, NodeEvent)
+        if depth > MOST_DEPTH or aliases > MOST_ALIASES or values > MOST_VALUES:
+            bounds = f"at most {MOST_DEPTH} levels, {MOST_ALIASES} aliases and {MOST_VALUES:,} values"
+            raise InputError("nests too deeply, or has too many aliases or values", where=place, right=bounds)
+        if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
+            raise InputError("asks for another YAML than 1.2", where=place, right="leave the %YAML line out")
+        if isinstance(event, ScalarEvent) and event.value == "<<":  # YAML 1.1 only, and nested it grows without bound
+            raise InputError("YAML 1.2 has no merge key <<", where=place, right="write the settings out, or use an alias for a whole value")
+        if isinstance(event, (ScalarEvent, CollectionStartEvent)) and event.anchor is not None:
+            if event.anchor in anchors:
+                raise InputError(f"the anchor {event.anchor!r} stands twice", where=place, right="give each anchor a name of its own")
+            anchors.add(event.anchor)
 
 
-def _count(content: Any) -> int:
-    """Values in a document with its aliases expanded; stops soon after the bound."""
+def _check_content(content: Any, where: str) -> None:
+    """Walk through a document with its aliases expanded, and stop soon after the bound."""
     pending, seen = [content], 0
-    while pending and seen <= MOST_NODES:
+    while pending:
         item = pending.pop()
         seen += 1
-        if isinstance(item, Mapping):
-            pending += item.values()
-        elif isinstance(item, list):
+        if seen > 5 * MOST_VALUES:
+            raise InputError(f"expands to more than {5 * MOST_VALUES:,} values", where=where, right="use fewer aliases")
+        if type(item) is dict:
+            pending += [*item, *item.values()]
+        elif type(item) is list:
             pending += item
-    return seen
+        elif item is not None and type(item) not in (str, int, float, bool):
+            raise InputError(f"{str(item)[:60]} ({type(item).__name__}) is no setting", where=where, right="write it as text, in quotes")
 
 
 def shipped() -> dict[str, Path]:
@@ -105,9 +121,11 @@ def read(path: Path, *, trust: bool = True) -> Study:
     """
     where = path.name
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            text = stream.read(MOST_BYTES + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", where=str(path), right="give a readable study file") from None
+        told = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise InputError(f"can't be read: {told}", where=str(path), right="give a readable study file") from None
     content = read_yaml(text, where)
     if not isinstance(content, Mapping):
         raise InputError("is no study", where=where, right="a study has keys such as question, base, arms, seeds")
@@ -128,10 +146,13 @@ def write_run(recipe: Recipe, question: str, name: str) -> str:
     seed = spec.pop("seed")
     base = CommentedMap()
     for key, value in spec.items():
-        base[key] = _commented(getattr(recipe, key), value) if key in KINDS else [_commented(p, v) for p, v in zip(recipe.augment, value, strict=True)] if key == "augment" else value
-        description = Recipe.model_fields[key].description
-        if description and key not in KINDS and key != "augment":
-            base.yaml_add_eol_comment(description, key)
+        if key in KINDS:
+            base[key] = _commented(getattr(recipe, key), value)
+        elif key == "augment":
+            base[key] = [_commented(step, settings) for step, settings in zip(recipe.augment, value, strict=True)]
+        else:
+            base[key] = value
+            base.yaml_add_eol_comment(Recipe.model_fields[key].description, key)
     document = CommentedMap(question=question, name=name, base=base, seeds=[seed])
     document.yaml_set_start_comment(f"One run, resolved: `contrast run recipe.yaml` repeats it.\nrecipe id {recipe.id}")
     return _dump(document)

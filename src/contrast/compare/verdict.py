@@ -1,0 +1,116 @@
+"""The verdict on one arm: its kind, a sentence, and a short form for a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .estimate import Interval
+from .metrics import Metric
+from .rounding import decimals_apart, decimals_for, number, p_text, percent, signed
+
+if TYPE_CHECKING:
+    from .contrast import Contrast, Terms
+    from .power import SeedsNeeded
+
+Kind = Literal["not yet", "diverged", "one seed", "zero variance", "helps", "hurts", "no difference", "undecided"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of an arm. `sentence` carries the interval at the level that decided, `short` fits a table's last column."""
+
+    kind: Kind
+    sentence: str
+    short: str
+
+
+NOT_YET = Verdict("not yet", "not yet: no finished pairs", "not yet")
+
+
+def verdict_on(contrast: Contrast, metric: Metric, terms: Terms) -> Verdict:
+    """The first that holds of: diverged, not yet, one seed, zero variance, helps or hurts, no difference, undecided."""
+    if contrast.diverged or contrast.baseline_diverged:
+        return _diverged(contrast, metric)
+    if not contrast.seeds:
+        return NOT_YET
+    if len(contrast.seeds) == 1:
+        return Verdict("one seed", "one seed: no verdict", "one seed: no verdict")
+    if terms.looks and len(contrast.seeds) < terms.looks[0]:
+        return Verdict("not yet", f"not yet: the first look is at {terms.looks[0]} seeds", "not yet")
+    if contrast.deciding is None or contrast.p_holm is None:
+        return _zero_variance(contrast, metric)
+    # Not the adjusted p: its rounding could part words and interval, and those must agree.
+    if 0.0 not in contrast.deciding:
+        return _decided(contrast, contrast.deciding, contrast.p_holm, metric, terms.alpha)
+    if terms.margin is not None and contrast.p_equivalence is not None and contrast.p_equivalence <= terms.alpha:
+        sentence = f"no difference larger than {metric.amount(f'{terms.margin:g}')}"
+        return Verdict("no difference", sentence, sentence)
+    return _undecided(contrast, contrast.deciding)
+
+
+def _decided(contrast: Contrast, interval: Interval, p_holm: float, metric: Metric, alpha: float) -> Verdict:
+    effect = contrast.effect or 0.0
+    better = (interval.low > 0) == metric.greater_is_better
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    decimals = decimals_apart((low, abs(effect)), decimals_for(contrast.standard_error))
+    amount = metric.amount(number(abs(effect), decimals))
+    word: Kind = "helps" if better else "hurts"
+    # "helps by 0.12" would leave open which way the loss went.
+    short = f"{word} by {amount}" if metric.unit == "points" else f"{word}: {amount} {'higher' if interval.low > 0 else 'lower'}"
+    evidence = ", ".join(
+        [
+            f"{percent(interval.level)} interval {number(low, decimals)} to {number(high, decimals)}",
+            f"{len(contrast.seeds)} seeds",
+            p_text(p_holm, alpha) + (" after Holm" if contrast.family > 1 else ""),
+        ]
+    )
+    return Verdict(word, f"{short} ({evidence})", short)
+
+
+def _undecided(contrast: Contrast, interval: Interval) -> Verdict:
+    decimals = decimals_apart((interval.low, interval.high), decimals_for(contrast.standard_error))
+    bounds = f"{number(interval.low, decimals)} to {number(interval.high, decimals)}"
+    outlook = seeds_text(contrast.seeds_needed)
+    return Verdict("undecided", f"undecided: {bounds}; {outlook}", f"undecided: {outlook}")
+
+
+def seeds_text(needed: SeedsNeeded | None) -> str:
+    """ "8 to 30 more seeds would settle it"."""
+    if needed is None or needed.fewest is None:
+        return "more than 1,000 more seeds would be needed to settle it"
+    if needed.most is None:
+        return f"{needed.fewest} to over 1,000 more seeds would settle it"
+    if needed.fewest == needed.most:
+        return f"{needed.most} more seed{'s' * (needed.most > 1)} would settle it"
+    return f"{needed.fewest} to {needed.most} more seeds would settle it"
+
+
+def _zero_variance(contrast: Contrast, metric: Metric) -> Verdict:
+    each = metric.amount(signed(contrast.effect or 0.0, 2 if contrast.effect else 0))
+    sentence = f"no verdict: all differences equal ({each} in each of {len(contrast.seeds)} seeds)"
+    return Verdict("zero variance", sentence, "no verdict: all differences equal")
+
+
+def _diverged(contrast: Contrast, metric: Metric) -> Verdict:
+    counts = []
+    if contrast.diverged:
+        counts.append(f"diverged in {len(contrast.diverged)} of {contrast.ended} seeds")
+    if contrast.baseline_diverged:
+        counts.append(f"the baseline diverged in {_seeds(len(contrast.baseline_diverged))}")
+    short = "; ".join(counts)
+    return Verdict("diverged", f"{short}; {_the_rest(contrast, metric)}" if contrast.seeds else short, short)
+
+
+def _the_rest(contrast: Contrast, metric: Metric) -> str:
+    decimals = decimals_for(contrast.standard_error)
+    effect = metric.amount(signed(contrast.effect or 0.0, decimals))
+    interval = contrast.interval
+    about = ""
+    if interval:
+        about = f" ({percent(interval.level)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)})"
+    return f"{effect} in the {_seeds(len(contrast.seeds))} that both finished{about}"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count != 1)}"

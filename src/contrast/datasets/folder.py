@@ -1,0 +1,119 @@
+"""Folder: your own images in class folders, with or without folders for train, validation and test."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from contrast.class_folders import ClassFolders, scan
+from contrast.decode import Damage, Facts, Look, decode_all, each, facts
+from contrast.errors import InputError
+from contrast.images import Images
+from contrast.official import missing
+from contrast.protocols import DataIngredient, Places, Share
+
+_DEFAULT_SIDE = 64
+_SHOWN = 5
+_HEADS = 256
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Folder(DataIngredient):
+    """Images in class folders; an image's id is its path below the folder, classes are in plain sorted order."""
+
+    test: Share | None = Field(default=0.2, description="held out for the end where there is no test folder: count or fraction")
+    path: str = Field(min_length=1, description="the folder: absolute, or below one of the places where data is looked for")
+    size: Side | Annotated[tuple[Side, Side], Field(strict=False)] | None = Field(
+        default=None, description="pixels, one number or [height, width]; unless told, the images' own size if all have one, else 64"
+    )
+    resize: Literal["crop", "whole", "pad"] = Field(default="crop", description="crop: the middle; whole: squeezed; pad: with black around")
+    channels: Literal[1, 3] = Field(default=3, description="3 is color, 1 is gray")
+    damaged: Literal["stop", "skip"] = Field(default="stop", description="where images can't be read: name them and stop, or leave them out")
+    exclude: Annotated[tuple[str, ...], Field(strict=False)] = Field(default=(), description="classes to leave out")
+
+    def read(self, places: Places) -> Images:
+        """Decode all images in parallel threads, in memory: height × width × channels bytes each.
+
+        Raises:
+            InputError: the folder is missing or holds no two classes with images, or images can't be read and
+                `damaged` is ``stop``; names the first of them.
+        """
+        images, damages, found = self.load(places)
+        if damages and self.damaged == "stop":
+            raise _stopped(damages, found)
+        left = np.bincount(images.labels, minlength=len(images.classes))
+        if not left.all():
+            empty = images.classes[int(left.argmin())]
+            right = f"mend them, or leave the class out: exclude: [{empty!r}]"
+            raise InputError(f"class {empty!r} has no image that can be read", where=str(found.root), right=right)
+        return images
+
+    def load(self, places: Places) -> tuple[Images, list[Damage], ClassFolders]:
+        """Decode what can be decoded: the images, what was left out with its reason, and the files that were found.
+
+        Raises:
+            InputError: the folder is missing or holds no two classes with images.
+        """
+        found = scan(self.root(places), self.exclude)
+        look, note = self._look(found)
+        pixels, reasons = decode_all([entry.path for entry in found.entries], look)
+        damages = found.damages + [Damage(found.entries[at].id, reason) for at, reason in reasons.items()]
+        entries = [entry for at, entry in enumerate(found.entries) if at not in reasons]
+        if reasons:
+            pixels = np.delete(pixels, list(reasons), axis=0)
+        index = {name: at for at, name in enumerate(found.classes)}
+        labels = np.array([index[entry.label] for entry in entries], np.int64)
+        notes = (*found.notes, *note, *([_told(damages, "left out")] if damages else []))
+        parts = np.array([entry.part for entry in entries], np.str_)
+        return Images(pixels, labels, tuple(entry.id for entry in entries), found.classes, parts, notes), damages, found
+
+    def root(self, places: Places) -> Path:
+        """The folder itself.
+
+        Raises:
+            InputError: it is at none of the places.
+        """
+        path = Path(self.path).expanduser()
+        found = path if path.is_absolute() else places.find(self.path)
+        if found is None:
+            raise missing(f"the folder {self.path!r}", names=[repr(self.path)], folders=places.folders, get="check the name")
+        return found
+
+    def _look(self, found: ClassFolders) -> tuple[Look, tuple[str, ...]]:
+        """The size and mode of every image, and a note where images of several sizes were brought to one that nobody chose."""
+        if self.size is not None:
+            height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+            return Look(height, width, self.resize, self.channels), ()
+        own = _own_size(found)
+        if own is not None:
+            return Look(*own, self.resize, self.channels), ()
+        note = f"the images have several sizes; each was brought to {_DEFAULT_SIDE}×{_DEFAULT_SIDE} (resize: {self.resize}); `size` chooses another"
+        return Look(_DEFAULT_SIDE, _DEFAULT_SIDE, self.resize, self.channels), (note,)
+
+
+def _own_size(found: ClassFolders) -> tuple[int, int] | None:
+    """Height and width if all readable images have the same, else None; stops at the first block that differs."""
+    sizes: set[tuple[int, int]] = set()
+    for start in range(0, len(found.entries), _HEADS):
+        heads = each(partial(facts), [entry.path for entry in found.entries[start : start + _HEADS]])
+        sizes |= {(head.height, head.width) for head in heads if isinstance(head, Facts)}
+        if len(sizes) > 1:
+            return None
+    return sizes.pop() if sizes else None
+
+
+def _told(damages: list[Damage], what: str) -> str:
+    shown = ", ".join(str(damage) for damage in damages[:_SHOWN])
+    more = f", and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else ""
+    return f"{len(damages)} {'file that is' if len(damages) == 1 else 'files that are'} no usable image {what}: {shown}{more}"
+
+
+def _stopped(damages: list[Damage], found: ClassFolders) -> InputError:
+    total = len(found.entries) + len(found.damages)
+    right = "mend or remove them, or leave them out: damaged: skip (contrast data FOLDER --audit lists all)"
+    return InputError(f"of {total} files, {_told(damages, 'found')}", where=str(found.root), right=right)

@@ -1,0 +1,210 @@
+"""One image file to pixels: checked, turned upright, brought to one size and color mode; the same wherever it is read.
+
+Only common raster formats are tried (none that runs another program), and nothing larger than `MOST_PIXELS` is decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+MOST_PIXELS = 50_000_000
+"""Pixels that one image may have: 150 MB decoded, and what a 50-megapixel camera takes."""
+
+_ORIENTATION = 0x0112
+_WHITE = (255, 255, 255, 255)
+_WORKERS = 8
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that can't be used, and why, as a clause about it (``is cut short``)."""
+
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id!r} {self.reason}"
+
+
+class Unusable(Exception):
+    """A file that can't be decoded; the message is the reason as a clause."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the head of an image file says; `width` and `height` are those of the upright image."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+    frames: int
+    orientation: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What every image is brought to.
+
+    Attributes:
+        height: pixels.
+        width: pixels.
+        resize: ``crop`` keeps proportions and cuts the longer side's ends off, ``whole`` squeezes, ``pad`` keeps
+            proportions and fills up with black.
+        channels: 1 (gray) or 3 (RGB).
+    """
+
+    height: int
+    width: int
+    resize: Literal["crop", "whole", "pad"] = "crop"
+    channels: Literal[1, 3] = 3
+
+
+def facts(path: Path) -> Facts:
+    """Read the head of an image file.
+
+    Raises:
+        Unusable: no image, or far too large.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        if orientation in (5, 6, 7, 8):
+            width, height = height, width
+        return Facts(width, height, image.mode, image.format or "", getattr(image, "n_frames", 1), orientation)
+
+
+def decode(path: Path, look: Look) -> NDArray[np.uint8]:
+    """Decode an image file: upright by its EXIF, transparent pixels on white, the first picture of an animation.
+
+    Returns:
+        ``uint8 [height, width, channels]`` as `look` says, by antialiased bilinear resampling.
+
+    Raises:
+        Unusable: no image, damaged, or far too large.
+    """
+    with _opened(path) as image:
+        plain = _plain(image, look.channels)
+        return np.asarray(_resized(plain, look), np.uint8).reshape(look.height, look.width, look.channels)
+
+
+def each(work: Callable[[Path], _T], paths: Sequence[Path]) -> Iterator[_T | Unusable]:
+    """Apply `facts`, `decode` or the like to many files in parallel threads; results come in the order of `paths`."""
+
+    def one(path: Path) -> _T | Unusable:
+        try:
+            return work(path)
+        except Unusable as reason:
+            return reason
+
+    with _quiet(), ThreadPoolExecutor(workers()) as pool:
+        yield from pool.map(one, paths)
+
+
+def decode_all(paths: Sequence[Path], look: Look) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Decode many files in parallel threads.
+
+    Returns:
+        ``uint8 [N, height, width, channels]``, zero where a file is unusable, and position → reason of those.
+    """
+    pixels = np.zeros((len(paths), look.height, look.width, look.channels), np.uint8)
+    reasons = {}
+    for at, result in enumerate(each(lambda path: decode(path, look), paths)):
+        if isinstance(result, Unusable):
+            reasons[at] = str(result)
+        else:
+            pixels[at] = result
+    return pixels, reasons
+
+
+def workers() -> int:
+    """Threads for decoding: one a core that this process may use, eight at most (each may hold one large image)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _WORKERS)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow's warning of a decompression bomb becomes an error; its others say nothing that matters here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file, and turn whatever goes wrong until it is closed into a reason."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise Unusable("is no regular file")
+        if status.st_size == 0:
+            raise Unusable("is empty")
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Unusable(f"says it has {image.width} × {image.height} pixels, more than {MOST_PIXELS // 1_000_000} million")
+            yield image
+    except Unusable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unusable(_what_else(path)) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unusable(f"says it has more than {MOST_PIXELS // 1_000_000} million pixels") from error
+    except PermissionError as error:
+        raise Unusable("may not be read by this user") from error
+    except Exception as error:  # a decoder may raise anything at all on damaged bytes; each case is named to the user
+        told = " ".join(str(error).split())[:120]
+        raise Unusable("is cut short" if "truncated" in told else f"is damaged ({told or type(error).__name__})") from error
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that is no image."""
+    with path.open("rb") as stream:
+        head = stream.read(256).lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "is a web page, not an image"
+    return f"is no image in any of the formats {', '.join(FORMATS)}"
+
+
+def _plain(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
+    """Turn an image upright, and any color mode into gray or RGB."""
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(np.rint(np.asarray(image).astype(np.float32) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise Unusable("has pixels of 32 bits, of which no one knows the range")
+    if image.has_transparency_data:
+        colored = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", colored.size, _WHITE), colored)
+    if channels == 1 and image.mode not in ("1", "L"):
+        image = image.convert("RGB")  # some modes, CMYK among them, know no way to gray but this
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _resized(image: Image.Image, look: Look) -> Image.Image:
+    size = (look.width, look.height)
+    if look.resize == "crop":
+        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+    if look.resize == "whole":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    scale = min(look.width / image.width, look.height / image.height)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new(image.mode, size)
+    canvas.paste(image.resize(inner, Image.Resampling.BILINEAR), ((look.width - inner[0]) // 2, (look.height - inner[1]) // 2))
+    return canvas

@@ -1,0 +1,1 @@
+"""What can be said of data, models and runs without training anything."""

@@ -1,0 +1,113 @@
+"""Loss and accuracy of train and validation over epochs: mean and range over seeds, the chosen epoch marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contrast.figures import _style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES = {"accuracy": "accuracy, %", "loss": "loss"}
+PARTS = ["validation", "train"]
+COLUMNS = ["arm", "baseline", "measure", "part", "epoch", "mean", "low", "high", "seeds", "chosen"]
+LOG_FROM = 20.0
+"""Losses that span more than this factor are drawn on a logarithmic axis."""
+
+
+def prepare(epochs: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The numbers behind the curves.
+
+    Args:
+        epochs: one row an epoch and run: arm, seed, epoch, ``{train,validation}_{loss,accuracy}`` (accuracies in [0, 1]).
+        runs: one row a run: arm, seed, status, best_epoch. Finished runs are drawn; where an arm has none, those that have begun.
+        baseline: the arm that others are held against.
+
+    Returns:
+        One row per arm, measure (accuracy in percent, loss), part and epoch that every drawn seed has reached: `mean`, `low` and
+        `high` (least and greatest) over `seeds` seeds, and whether the epoch is `chosen` (median of the seeds' best epochs).
+    """
+    import pandas as pd
+
+    frames = [_arm(rows, runs[runs["arm"] == arm]).assign(arm=arm, baseline=arm == baseline) for arm, rows in epochs.groupby("arm", sort=False)]
+    return pd.concat(frames, ignore_index=True)[COLUMNS] if frames else pd.DataFrame(columns=COLUMNS)
+
+
+def _arm(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    finished = runs[runs["status"] == "finished"]
+    rows = epochs[epochs["seed"].isin(finished["seed"])] if len(finished) else epochs
+    common = int(rows.groupby("seed")["epoch"].max().min())
+    best = finished["best_epoch"].dropna().sort_values()
+    chosen = int(best.iloc[(len(best) - 1) // 2]) if len(best) else -1
+    frames = []
+    for measure in MEASURES:
+        for part in PARTS:
+            values = rows[rows["epoch"] <= common].assign(value=rows[f"{part}_{measure}"] * (100 if measure == "accuracy" else 1))
+            over = values.groupby("epoch")["value"].agg(mean="mean", low="min", high="max", seeds="count").reset_index()
+            frames.append(over.assign(measure=measure, part=part, chosen=over["epoch"] == chosen))
+    return pd.concat(frames, ignore_index=True).dropna(subset="mean")
+
+
+def draw(data: pd.DataFrame) -> Any:
+    """Draw the curves, an `altair.Chart`: a panel for each measure in the data; beyond seven arms a panel each, over the baseline."""
+    import altair as alt
+
+    arms = list(dict.fromkeys(data["arm"]))
+    baseline = next(iter(data.loc[data["baseline"], "arm"]), "")
+    measures = [measure for measure in MEASURES if (data["measure"] == measure).any()]
+    make = _together if len(arms) <= _style.TOGETHER else _apart
+    panels = [make(data[data["measure"] == measure], measure, arms, baseline) for measure in measures]
+    return _style.finished(panels[0] if len(panels) == 1 else alt.hconcat(*panels))
+
+
+def _together(data: pd.DataFrame, measure: str, arms: list[str], baseline: str) -> Any:
+    scale = _style.by_arm(_style.palette(arms, baseline))
+    return _layers(data, measure, "arm:N", scale).properties(width=390, height=260)
+
+
+def _apart(data: pd.DataFrame, measure: str, arms: list[str], baseline: str) -> Any:
+    import altair as alt
+    import pandas as pd
+
+    others = [arm for arm in arms if arm != baseline]
+    behind = data[data["baseline"]]
+    frames = [pd.concat([behind, data[data["arm"] == arm]]).assign(panel=arm) for arm in others]
+    together = pd.concat(frames, ignore_index=True)
+    scale = alt.Scale(domain=[True, False], range=[_style.COLORS["baseline"], _style.COLORS["blue"]])
+    layers = _layers(together, measure, "baseline:N", scale).properties(width=250, height=150)
+    return layers.facet(alt.Facet("panel:N", sort=others, header=alt.Header(labelOrient="top")), columns=3, spacing=18)
+
+
+def _layers(data: pd.DataFrame, measure: str, color: str, scale: Any) -> Any:
+    import altair as alt
+
+    last = max(int(data["epoch"].max()), 2)
+    # One table for all layers, since a facet needs that: the dot's height is missing where there is no dot.
+    data = data.assign(dot=data["mean"].where(data["chosen"] & (data["part"] == "validation")))
+    vertical = _vertical(data, measure)
+    base = alt.Chart(data).encode(
+        x=alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[1, last], nice=False), axis=alt.Axis(tickMinStep=1, tickCount=8, format="d")),
+        color=alt.Color(color, scale=scale, legend=None),
+        detail=["arm:N", "part:N"],
+    )
+    bands = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", **vertical), y2="high:Q")
+    dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=PARTS, range=[[1, 0], [3, 3]]), legend=None)
+    width = alt.StrokeWidth("part:N", scale=alt.Scale(domain=PARTS, range=[2.2, 1.3]), legend=None)
+    lines = base.mark_line().encode(y=alt.Y("mean:Q", **vertical), strokeDash=dash, strokeWidth=width)
+    dots = base.mark_point(filled=True, size=62, opacity=1, stroke=_style.PAPER, strokeWidth=1.2).encode(y=alt.Y("dot:Q", **vertical))
+    return alt.layer(bands, lines, dots)
+
+
+def _vertical(data: pd.DataFrame, measure: str) -> dict[str, Any]:
+    """Title, scale and axis of the upright axis: logarithmic for losses of very different size."""
+    import altair as alt
+
+    low, high = float(data["low"].min()), float(data["high"].max())
+    if measure == "loss" and low > 0 and high / low > LOG_FROM:
+        marks = [digit * 10.0**power for power in range(-9, 10) for digit in (1, 2, 5)]
+        axis = alt.Axis(values=[mark for mark in marks if low / 1.05 <= mark <= high * 1.05], format="~g")
+        return {"title": MEASURES[measure], "scale": alt.Scale(type="log", nice=False), "axis": axis}
+    return {"title": MEASURES[measure], "scale": alt.Scale(zero=False), "axis": alt.Axis(tickCount=6)}

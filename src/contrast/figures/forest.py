@@ -1,0 +1,78 @@
+"""Effects against the baseline with their intervals: 95 % thick, at the level that decides thin; zero line and margin band."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contrast.figures import _style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+~g')"
+COLUMNS = ["arm", "verdict", "effect", "low", "high", "deciding_low", "deciding_high", "margin"]
+
+
+def prepare(comparison: pd.DataFrame) -> pd.DataFrame:
+    """The numbers behind the figure.
+
+    Args:
+        comparison: `Comparison.table()`.
+
+    Returns:
+        One row an arm but the baseline: `effect` (arm minus baseline, in the metric's unit), `low` and `high` of the interval at
+        the study's level, `deciding_low` and `deciding_high` of that at the level Holm decides at, `margin` and `verdict`.
+        What can't be said is missing.
+    """
+    arms = comparison[comparison["verdict"] != "baseline"]
+    named = arms.rename(columns={"interval_low": "low", "interval_high": "high"})
+    return named[COLUMNS].reset_index(drop=True)
+
+
+def draw(data: pd.DataFrame, title: str = "difference against the baseline") -> Any:
+    """Draw the effects, an `altair.Chart`; an arm without an interval is a dot alone, one without an effect an empty line."""
+    import altair as alt
+
+    arms = list(data["arm"])
+    color = alt.Color("verdict:N", scale=_colors(data), legend=None)
+    names = alt.Axis(labelPadding=10, grid=False, minExtent=_style.room_for(arms) + 10)
+    y = alt.Y("arm:N", sort=arms, scale=alt.Scale(domain=arms), title=None, axis=names)
+    x: dict[str, Any] = {"title": title, "scale": _domain(data), "axis": alt.Axis(grid=True, tickCount=7, labelExpr=SIGNED)}
+
+    def interval(low: str, high: str, width: float) -> Any:
+        known = alt.Chart(data.dropna(subset=[low, high]))
+        return known.mark_rule(strokeWidth=width).encode(y=y, color=color, x=alt.X(f"{low}:Q", **x), x2=f"{high}:Q")
+
+    dots = alt.Chart(data.dropna(subset="effect")).mark_point(filled=True, size=90, opacity=1, stroke=_style.PAPER, strokeWidth=1.4)
+    zero = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(color=_style.INK, strokeWidth=1).encode(x=alt.X("at:Q", **x))
+    intervals = [interval("deciding_low", "deciding_high", 1.4), interval("low", "high", 5.0)]
+    chart = alt.layer(*_margin(data, x), zero, *intervals, dots.encode(y=y, color=color, x=alt.X("effect:Q", **x)))
+    return _style.finished(chart.properties(width=560, height=max(64, 32 * len(arms))))
+
+
+def _margin(data: pd.DataFrame, x: dict[str, Any]) -> list[Any]:
+    import altair as alt
+
+    margins = data["margin"].dropna()
+    if margins.empty:
+        return []
+    margin = float(margins.iloc[0])
+    band = alt.Chart(alt.Data(values=[{"from": -margin, "to": margin}]))
+    return [band.mark_rect(color=_style.FAINT, opacity=0.6, clip=True).encode(x=alt.X("from:Q", **x), x2="to:Q")]
+
+
+def _colors(data: pd.DataFrame) -> Any:
+    import altair as alt
+
+    kinds = list(dict.fromkeys(data["verdict"]))
+    return alt.Scale(domain=kinds, range=[_style.VERDICTS.get(kind, _style.SOFT) for kind in kinds])
+
+
+def _domain(data: pd.DataFrame) -> Any:
+    import altair as alt
+    import pandas as pd
+
+    ends = pd.concat([data[c] for c in ("effect", "low", "high", "deciding_low", "deciding_high")]).dropna()
+    low, high = (min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)) if len(ends) else (-1.0, 1.0)
+    room = 0.06 * ((high - low) or 1.0)
+    return alt.Scale(domain=[low - room, high + room], nice=False, zero=False)

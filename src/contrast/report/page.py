@@ -1,0 +1,102 @@
+"""The page: one HTML file that shows a study, needs nothing else, asks no network, and holds its tables."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrast.figures._style import ROLES
+from contrast.report import embedded
+from contrast.report.contents import contents
+from contrast.report.pictures import Picture, pictures
+from contrast.report.shown import shown
+from contrast.report.tables import render
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from contrast.compare import Comparison
+    from contrast.report.study_tables import StudyTables
+
+FOLDER = Path(__file__).parent
+MOST_OF_A_QUESTION = 2000
+
+
+def build(study: StudyTables, comparison: Comparison) -> str:
+    """Make the page of a study, finished or not.
+
+    Args:
+        study: its tables: a folder's `Results`, or what was restored from a page.
+        comparison: its answer.
+
+    Returns:
+        HTML. Its policy allows no request and no script but the one it carries; everything from the user is escaped.
+    """
+    drawn = pictures(study, comparison)
+    style, script = _style_sheet(), _file("page.js")
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        **contents(study, comparison),
+        pictures=drawn,
+        policy=_policy(style, script),
+        style=_as_it_is(style),
+        script=_as_it_is(script),
+        tables_element=embedded.ELEMENT,
+        tables=_as_it_is(embedded.in_html(embedded.packed(study))),
+        downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, drawn))),
+    )
+
+
+def _downloads(study: StudyTables, comparison: Comparison, drawn: list[Picture]) -> dict[str, Any]:
+    frames: dict[str, pd.DataFrame] = {"results": comparison.table(), "runs": study.runs(), "epochs": study.epochs()}
+    frames |= {picture.name: picture.data for picture in drawn}
+    return {name: render(frame, "csv") for name, frame in frames.items()}
+
+
+def _policy(style: str, script: str) -> str:
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _style_sheet() -> str:
+    uses = {"fill": "fill", "stroke": "stroke", "key": "background"}
+    rules = [f".{kind}-{role}{{{attribute}:var(--{role})}}" for role in ROLES.values() for kind, attribute in uses.items()]
+    return "\n".join([_file("page.css"), *rules])
+
+
+@cache
+def _file(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["named"] = named
+    made.filters["svg"] = _as_it_is
+    made.filters["visible"] = lambda text: shown(str(text), MOST_OF_A_QUESTION)
+    return made
+
+
+def named(text: object, most: int = 255) -> Markup:
+    """A user's word: visible, escaped, not longer than `most`, and kept from turning the direction of what stands around it."""
+    from markupsafe import Markup
+
+    words = shown(str(text), most)
+    return Markup("<bdi>{}</bdi>").format(words if words.strip() else words.replace(" ", "␠"))
+
+
+def _as_it_is(text: str) -> Markup:
+    """What is safe by its making: our own style and script, JSON from `embedded.in_html`, shapes and escaped text from `figures._svg`."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704

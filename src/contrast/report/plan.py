@@ -1,0 +1,75 @@
+"""What `--dry-run` prints: the runs to come, what each arm changes and loses, and the disk that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from contrast.report.numbers import plural
+from contrast.report.shown import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_RUNS_SHOWN = 60
+
+
+def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, console: Console) -> None:
+    """Print a plan.
+
+    Args:
+        lock: what `study.lock` would say.
+        to_do: runs that are not finished yet.
+        bytes_needed: disk that these take.
+        console: where to.
+    """
+    from rich.text import Text
+
+    for line in lines(lock, to_do, bytes_needed):
+        console.print(Text(line))
+
+
+def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int) -> list[str]:
+    """The lines that `render` prints."""
+    machine, runs = lock["machine"], lock["runs"]
+    folders = {run["folder"] for run in runs}
+    where = f"{machine['device']}, {machine['precision']}, {machine['memory_format'].replace('_', ' ')}, threads {machine['threads']}"
+    head = [shown(lock["question"] or lock["name"], 2000), ""]
+    counts = f"{plural(len(lock['arms']), 'arm')} × {plural(len(lock['seeds']), 'seed')}: {plural(len(folders), 'run')}, {to_do} to do"
+    size = f"{counts}; about {bytes_needed / 1e6:,.0f} MB of disk; {where}"
+    return [*head, size, "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+
+
+def _data(lock: Mapping[str, Any]) -> list[str]:
+    def line(entry: Mapping[str, Any]) -> str:
+        shape = "×".join(str(side) for side in entry["shape"])
+        counts = entry["counts"]
+        split = f"{counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} test"
+        return f"data  {shown(entry['use'], 80)}: {split}; {len(entry['classes'])} classes; {shape}"
+
+    return [line(entry) for entry in lock["data"]]
+
+
+def _arms(lock: Mapping[str, Any]) -> list[str]:
+    made = []
+    for arm in lock["arms"]:
+        share = arm["initial_share"]
+        common = "" if share is None or arm["name"] == lock["baseline"] else f"; {100 * share:.1f} % of them start as in the baseline"
+        made.append(f"arm   {shown(arm['name'], 80)}: {arm['parameters']:,} parameters{common}")
+        made += [f"        {shown(path, 120)}: {_value(before)} → {_value(after)}" for path, (before, after) in arm["differences"].items()]
+        made += [f"        loses {shown(text, 200)}" for text in arm["lost"]]
+        made += [f"        shares the runs of {shown(arm['twin'], 80)}"] if arm["twin"] else []
+    return made
+
+
+def _value(value: Any) -> str:
+    return "—" if value is None else shown(str(value), 80)
+
+
+def _order(runs: list[Mapping[str, Any]]) -> list[str]:
+    made = [f"run   {number:>3}  {run['folder']}" for number, run in enumerate(runs[:MOST_RUNS_SHOWN], 1)]
+    return [*made, f"      … and {len(runs) - MOST_RUNS_SHOWN} more"] if len(runs) > MOST_RUNS_SHOWN else made
+
+
+def _remarks(lock: Mapping[str, Any]) -> list[str]:
+    return ["", *(f"note  {shown(remark, 400)}" for remark in lock["remarks"])] if lock["remarks"] else []
