@@ -9,6 +9,7 @@ Subjects do the same work: net, data, batch size and augmentation of a row of th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -24,13 +25,19 @@ WORKS = {
 }
 
 
+class Enough(Exception):
+    """The measurement has taken long enough."""
+
+
 def recipe(work: dict):
     from contrast import Recipe
 
     model = {"use": "convnet", **{key: work[key] for key in ("channels", "padding", "head", "norm") if key in work}}
     augment = [{"use": "flip"}, {"use": "crop", "padding": 4}] if work["augment"] else []
     optimizer = {"use": "sgd", "lr": 0.001, "momentum": 0.9}
-    return Recipe(data={"use": "cifar10", "validation": 5000}, augment=augment, model=model, optimizer=optimizer, epochs=1000, batch_size=work["batch"])
+    return Recipe(
+        data={"use": "cifar10", "validation": 5000}, augment=augment, model=model, optimizer=optimizer, epochs=1000, batch_size=work["batch"]
+    )
 
 
 def timed_training(work: dict, seconds: float):
@@ -59,13 +66,11 @@ def contrast(work: dict, seconds: float) -> dict:
         if training.state.step == warm:
             began, first = time.perf_counter(), training.state.step
         elif began and time.perf_counter() - began > seconds:
-            raise StopIteration
+            raise Enough
 
     training.keep_now_and_then = watch
-    try:
+    with contextlib.suppress(Enough):
         training.recipe.loop.train(training)
-    except (StopIteration, RuntimeError):
-        pass
     return {"images_per_second": (training.state.step - first) * work["batch"] / (time.perf_counter() - began)}
 
 

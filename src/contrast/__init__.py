@@ -6,19 +6,7 @@ Names resolve on first use, so that importing the package costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from contrast.compare import Comparison as Comparison
-    from contrast.errors import ContrastError as ContrastError
-    from contrast.errors import InputError as InputError
-    from contrast.errors import RunFailed as RunFailed
-    from contrast.recipe import Recipe as Recipe
-    from contrast.results import Results as Results
-    from contrast.results import load as load
-    from contrast.doors import run as run
-    from contrast.study import Arm as Arm
-    from contrast.study import Study as Study
+from typing import Any
 
 __version__ = "0.1.0"
 

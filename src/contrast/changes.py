@@ -52,7 +52,7 @@ def apply(spec: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str
 def _set(spec: dict[str, Any], path: str, value: Any) -> list[str]:
     head, dot, rest = path.partition(".")
     if dot and "" in rest.split("."):
-        raise InputError("is no path: a name between two dots is missing", right=f"write e.g. {head}.NAME")
+        raise InputError("is no path: a name beside a dot is missing", right=f"write e.g. {head}.NAME")
     if head not in Recipe.model_fields:
         raise InputError("unknown setting", right=nearest(head, Recipe.model_fields))
     if head == "augment" and rest:

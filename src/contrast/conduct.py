@@ -20,7 +20,7 @@ from contrast import changes, study_file
 from contrast.catalog import is_outside
 from contrast.engine.finish import finish
 from contrast.engine.machine import RELOCK, Machine, cores, forget_peak_memory, resolve, spare_the_compiler
-from contrast.engine.training import LoadedData, Progress, Training, initial_state, load
+from contrast.engine.training import LoadedData, Training, load
 from contrast.environment import environment
 from contrast.errors import ContrastError, InputError, RunFailed
 from contrast.orders import Event, ExecutorIngredient, Order, Tell
@@ -99,9 +99,8 @@ def write_down(prepared: Prepared, folder: StudyFolder, places: Places, *, reloc
     with folder.planning():
         free = shutil.disk_usage(folder.path).free
         if prepared.bytes_needed > free:
-            raise RunFailed(
-                f"{folder.path}: the runs take {_size(prepared.bytes_needed)} and the disk has {_size(free)} left; free some, or set keep: best or keep: none"
-            )
+            sizes = f"the runs take {_size(prepared.bytes_needed)} and the disk has {_size(free)} left"
+            raise RunFailed(f"{folder.path}: {sizes}; free some, or set keep: best or keep: none")
         aside = folder.set_aside(datetime.now().strftime("%Y%m%d-%H%M%S")) if relock and folder.lock() else None
         for arm in prepared.plan.arms:
             path = folder.split_path(_split_key(arm.recipe))
@@ -213,7 +212,9 @@ def _checked_data(arm: Arm, machine: Machine, places: Places, kept: Mapping[str,
         if len(data.classes) < 2:
             raise InputError(f"there is only one class, {data.classes[0]!r}", where="data", right="give at least two classes")
         if recipe.batch_size > len(data.train):
-            raise InputError(f"{recipe.batch_size} is more than the {len(data.train)} training images", where="batch_size", right="take a smaller batch")
+            raise InputError(
+                f"{recipe.batch_size} is more than the {len(data.train)} training images", where="batch_size", right="take a smaller batch"
+            )
     except InputError as error:
         raise _within_arm(arm, error) from None
     return data
@@ -274,7 +275,9 @@ def initial_share(counts: _Counts, baseline: _Counts) -> float:
     return common / max(1, counts.parameters)
 
 
-def _lock(plan: Plan, machine: Machine, data: Mapping[str, LoadedData], counts: Mapping[str, _Counts], command: str, remarks: Sequence[str]) -> dict[str, Any]:
+def _lock(
+    plan: Plan, machine: Machine, data: Mapping[str, LoadedData], counts: Mapping[str, _Counts], command: str, remarks: Sequence[str]
+) -> dict[str, Any]:
     sets = {_split_key(arm.recipe): _data_entry(arm.recipe, data[arm.name]) for arm in plan.arms}
     return {
         "version": LOCK_VERSION,

@@ -31,6 +31,10 @@ class InputError(ContrastError):
         """The same error, told from one place further out, e.g. the file around a key path."""
         return InputError(self.what, where=f"{place}: {self.where}" if self.where else place, right=self.right)
 
+    def below(self, path: str) -> InputError:
+        """The same error, its key path continued upwards: ``norm`` below ``model`` is ``model.norm``."""
+        return InputError(self.what, where=f"{path}.{self.where}" if self.where else path, right=self.right)
+
 
 class RunFailed(ContrastError):  # noqa: N818 (it says what happened)
     """A run could not be carried out for a reason that lies outside its recipe, such as a full disk (exit code 1)."""

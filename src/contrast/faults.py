@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, ValidationError
+from pydantic.json_schema import PydanticJsonSchemaWarning
 from pydantic_core import ErrorDetails
 
 from contrast.errors import InputError, nearest
@@ -62,7 +64,9 @@ def _walk(location: Sequence[str | int], owner: type[BaseModel]) -> tuple[list[s
 
 def _schema(owner: type[BaseModel]) -> Schema:
     try:
-        return owner.model_json_schema()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # a default that JSON can't spell is left out, which is right here
+            return owner.model_json_schema()
     except PydanticInvalidForJsonSchema:  # outside code may have settings that JSON can't spell: pydantic's words must do
         return {}
 

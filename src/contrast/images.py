@@ -58,8 +58,8 @@ class Images:
     def fingerprint(self) -> str:
         """SHA-256 over contents, labels, ids and class names; tells whether the data is what it was."""
         digest = hashlib.sha256(repr((self.pixels.shape, self.classes)).encode())
-        for block in (np.ascontiguousarray(self.pixels), np.ascontiguousarray(self.labels)):
-            digest.update(memoryview(block).cast("B"))
+        for block in (self.pixels, self.labels):
+            digest.update(np.ascontiguousarray(block).data.cast("B"))
         digest.update("\0".join(self.ids).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
@@ -81,7 +81,6 @@ class Images:
         shares = counts / counts.sum(axis=1, keepdims=True)
         mean = shares @ levels
         return mean, np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(axis=1))
-
 
     @cached_property
     def own_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,7 +110,9 @@ class Split:
         where = {name: i for i, name in enumerate(images.ids)}
         missing = [name for part in PARTS for name in kept[part] if name not in where]
         if missing:
-            raise InputError(f"{len(missing)} images of the kept split are gone, {missing[0]!r} first", right="put them back, or start a new study folder")
+            raise InputError(
+                f"{len(missing)} images of the kept split are gone, {missing[0]!r} first", right="put them back, or start a new study folder"
+            )
         return cls(*(np.array([where[name] for name in kept[part]], dtype=np.int64) for part in PARTS))
 
 

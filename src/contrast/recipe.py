@@ -57,12 +57,12 @@ class Recipe(BaseModel):
         default="none", description="whether an average of the weights is evaluated", validate_default=True
     )
     loop: SerializeAsAny[LoopIngredient] = Field(default="standard", description="the order of events", validate_default=True)
-    epochs: int = Field(default=10, ge=1, description="budget: passes over the training images")
-    steps: int | None = Field(default=None, ge=1, description="budget in optimizer steps, instead of epochs")
-    batch_size: int = Field(default=128, ge=1, description="images in one optimizer step")
+    epochs: int = Field(default=10, ge=1, le=1_000_000, description="budget: passes over the training images")
+    steps: int | None = Field(default=None, ge=1, le=1_000_000_000, description="budget in optimizer steps, instead of epochs")
+    batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images in one optimizer step")
     clip_norm: float | None = Field(default=None, gt=0, description="the gradient's L2 norm is cut to this")
     choose: Literal["validation_accuracy", "validation_loss"] = Field(default="validation_accuracy", description="what chooses the best epoch")
-    patience: int | None = Field(default=None, ge=1, description="stop after this many epochs without a better one")
+    patience: int | None = Field(default=None, ge=1, le=1_000_000, description="stop after this many epochs without a better one")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: resolved once a study, into study.lock")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 autocast where the device gains by it")
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
@@ -167,7 +167,7 @@ class Recipe(BaseModel):
 def _augmentations(given: Any, trust: bool) -> tuple[Ingredient, ...]:
     if isinstance(given, str) or not isinstance(given, (list, tuple)):
         raise InputError("is not a list of augmentations", where="augment", right="write [{use: flip}, {use: crop, padding: 4}]")
-    made = [_ingredient("augment", item, f"augment.{augment_name(item)}", trust) for item in given]
+    made = [_ingredient("augment", item, f"augment.{augment_name(item)}".rstrip("."), trust) for item in given]
     names = [augment_name({"use": step.use}) for step in made]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -187,7 +187,7 @@ def _ingredient(kind: str, value: Any, where: str, trust: bool) -> Ingredient:
     try:
         return catalog.parse(kind, value, trust=trust)
     except InputError as error:
-        raise InputError(error.what, where=f"{where}.{error.where}".rstrip("."), right=error.right) from None
+        raise error.below(where) from None
 
 
 def _declared(part: BaseModel, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,11 +36,10 @@ def write_durably(path: Path, content: bytes | str) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)  # noqa: PTH105 (tests stop a process here)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
@@ -236,11 +235,13 @@ class RunFolder:
     def tidy(self) -> None:
         """Drop what only an unfinished run needs; also after a kill between summary and clean-up."""
         self.failure_path.unlink(missing_ok=True)
-        shutil.rmtree(self.checkpoint_folder, ignore_errors=False) if self.checkpoint_folder.exists() else None
+        if self.checkpoint_folder.exists():
+            shutil.rmtree(self.checkpoint_folder)
 
     def fail(self, cause: str, traceback: str) -> None:
         """Keep why the run failed."""
-        write_durably(self.failure_path, to_json({"cause": cause, "when": datetime.now().astimezone().isoformat(timespec="seconds"), "traceback": traceback}))
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        write_durably(self.failure_path, to_json({"cause": cause, "when": when, "traceback": traceback}))
 
 
 class StudyFolder:

@@ -88,7 +88,7 @@ def _base(given: Any, trust: bool) -> Recipe:
     try:
         base = given if isinstance(given, Recipe) else Recipe.parse(given, trust=trust)
     except InputError as error:
-        raise InputError(error.what, where=f"base.{error.where}".rstrip("."), right=error.right) from None
+        raise error.below("base") from None
     if base.seed != Recipe.model_fields["seed"].default:
         raise InputError("a study has its seeds for all arms", where="base.seed", right=f"write seeds: [{base.seed}]")
     return base
@@ -228,7 +228,7 @@ class Study(BaseModel):
             spec, lost = change.apply(self.base.given(), changes)
             recipe = Recipe.parse(spec, trust=self._trust)
         except InputError as error:
-            raise InputError(error.what, where=f"{origin}.{name}.{error.where}".rstrip("."), right=error.right) from None
+            raise error.below(f"{origin}.{name}") from None
         return Arm(name, changes, recipe, tuple(lost), origin, axis)
 
     def _named(self) -> Iterable[Arm]:

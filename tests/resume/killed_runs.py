@@ -44,7 +44,9 @@ def kill(marker: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def nth(function: Callable, number: int, act: Callable[[], None], *, when: Callable[..., bool] = lambda *a, **k: True, after: bool = False) -> Callable:
+def nth(
+    function: Callable, number: int, act: Callable[[], None], *, when: Callable[..., bool] = lambda *a, **k: True, after: bool = False
+) -> Callable:
     """`function`, but at its `number`-th call that fits `when`, `act` comes before (or after) it."""
     calls = 0
 

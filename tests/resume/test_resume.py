@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("killed_runs.py")
-TIMES = {"seconds", "train_seconds", "evaluation_seconds", "keeping_seconds", "images_per_second", "peak_memory_bytes", "peak_gpu_memory_bytes", "started"}
+TIMES = {
+    "seconds",
+    "train_seconds",
+    "evaluation_seconds",
+    "keeping_seconds",
+    "images_per_second",
+    "peak_memory_bytes",
+    "peak_gpu_memory_bytes",
+    "started",
+}
 EVENTS = (
     "mid_epoch",
     "mid_epoch_after_a_checkpoint_there",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
 DEFAULT_MARGIN_IN_POINTS = 0.5
+AFTER_A_RACE = "seeds were added until settled: the sentences allow for it, the other intervals of the table do not"
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def compare(
     contrasts = [contrast_of(arm, arms[0], terms, _difference(arm, arms[0], scores, measure)) for arm in arms[1:]]
     judged = judge(contrasts, measure, terms)
     summaries = tuple(_summary(arm, scores.get(arm.arm, {}), measure) for arm in arms)
-    remarks = (*remarks_on(arms, judged), *doubts)
+    remarks = (*remarks_on(arms, judged), *doubts, *([AFTER_A_RACE] if looks else []))
     return Comparison(measure, level, margin, summaries[0], summaries[1:], tuple(judged), remarks)
 
 

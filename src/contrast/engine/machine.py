@@ -29,7 +29,7 @@ class Machine:
         deterministic: whether runs repeat bit for bit.
         instruction_set: what the CPU's kernels are chosen by; bits repeat for the same one only.
         device_name: the processor or the GPU, for people.
-        torch: its version.
+        torch_version: torch's.
     """
 
     device: str
@@ -40,7 +40,7 @@ class Machine:
     deterministic: bool
     instruction_set: str
     device_name: str
-    torch: str
+    torch_version: str
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,7 +59,7 @@ class Machine:
 
     def drifted(self) -> list[str]:
         """What of this machine differs from the plan without keeping it from being carried out."""
-        here = {"instruction_set": instruction_set(), "torch": torch.__version__, "device_name": device_name(self.device)}
+        here = {"instruction_set": instruction_set(), "torch_version": torch.__version__, "device_name": device_name(self.device)}
         return [f"{key} was {getattr(self, key)}, here it is {value}" for key, value in here.items() if value != getattr(self, key)]
 
     def for_recipe(self, recipe: Recipe) -> Machine:
@@ -105,7 +105,7 @@ def spare_the_compiler() -> None:
     for method in ("zero_grad", "add_param_group", "state_dict", "load_state_dict"):
         plain = getattr(getattr(torch.optim.Optimizer, method), "__wrapped__", None)
         if plain is not None and not hasattr(plain, "__dynamo_disable"):
-            setattr(plain, "__dynamo_disable", plain)  # noqa: B010 (the name would be mangled in a class, and reads so)
+            setattr(plain, "__dynamo_disable", plain)
 
 
 def available_devices() -> list[str]:
@@ -156,7 +156,7 @@ def resolve(threads: int | None = None) -> Machine:
         deterministic=device == "cpu",
         instruction_set=instruction_set(),
         device_name=device_name(device),
-        torch=torch.__version__,
+        torch_version=torch.__version__,
     )
 
 

@@ -33,7 +33,7 @@ def step(
     with machine.autocast():
         logits = model(images)
     value = loss.value(logits.float(), labels)
-    value.backward()
+    torch.autograd.backward(value)
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     update(optimizer)

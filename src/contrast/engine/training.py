@@ -220,7 +220,12 @@ class Training:
         self._epoch_images, self._epoch_began = 0, time.perf_counter()
 
     def _epoch_row(self, train_loss: float, train_accuracy: float, outcomes: Outcomes) -> dict[str, Any]:
-        measured = {"train_loss": train_loss, "train_accuracy": train_accuracy, "validation_loss": outcomes.loss, "validation_accuracy": outcomes.accuracy}
+        measured = {
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "validation_loss": outcomes.loss,
+            "validation_accuracy": outcomes.accuracy,
+        }
         return {
             "epoch": self.state.epoch,
             "step": self.state.step,
@@ -271,7 +276,7 @@ def initial_state(recipe: Recipe, machine: Machine, shape: tuple[int, int, int],
     with keyed.seeded(recipe.seed, "construct"):
         model = recipe.model.build(shape, classes)
     recipe.model.initialize(model, recipe.seed)
-    model = model.to(device=machine.device, memory_format=machine.format)
+    model = model.to(device=machine.device).to(memory_format=machine.format)
     moment = keyed.bind(model, recipe.seed)
     optimizer = recipe.optimizer.build(list(model.named_parameters()), fused=machine.device in ("cpu", "cuda"))
     for group in optimizer.param_groups:

@@ -31,7 +31,10 @@ class Local(ExecutorIngredient):
         """
         context = multiprocessing.get_context("spawn")
         events: Any = context.Queue()
-        workers = [context.Process(target=_work_off, args=(list(orders), work, events, os.getpid()), daemon=True) for _ in range(min(self.workers, len(orders)))]
+        workers = [
+            context.Process(target=_work_off, args=(list(orders), work, events, os.getpid()), daemon=True)
+            for _ in range(min(self.workers, len(orders)))
+        ]
         try:
             for worker in workers:
                 worker.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from contrast.figures import _style
 
 if TYPE_CHECKING:
@@ -30,25 +32,37 @@ def prepare(epochs: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> pd.DataF
     """
     import pandas as pd
 
-    frames = [_arm(rows, runs[runs["arm"] == arm]).assign(arm=arm, baseline=arm == baseline) for arm, rows in epochs.groupby("arm", sort=False)]
-    return pd.concat(frames, ignore_index=True)[COLUMNS] if frames else pd.DataFrame(columns=COLUMNS)
+    ended = runs[runs["status"] == "finished"]
+    pairs, arms = set(zip(ended["arm"], ended["seed"], strict=True)), set(ended["arm"])
+    drawn = [(arm, seed) in pairs or arm not in arms for arm, seed in zip(epochs["arm"], epochs["seed"], strict=True)]
+    rows = epochs[np.array(drawn, dtype=bool)]
+    if rows.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    common = rows.groupby(["arm", "seed"])["epoch"].max().groupby("arm").min()
+    long = _long(rows[rows["epoch"] <= rows["arm"].map(common)])
+    groups = long.groupby(["arm", "measure", "part", "epoch"], sort=False)["value"]
+    data = groups.agg(mean="mean", low="min", high="max", seeds="count").reset_index().dropna(subset="mean", ignore_index=True)
+    chosen = {arm: _lower_median(best) for arm, best in ended.groupby("arm")["best_epoch"]}
+    return data.assign(baseline=data["arm"] == baseline, chosen=data["epoch"] == data["arm"].map(chosen).astype("float64"))[COLUMNS]
 
 
-def _arm(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def _long(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per run, epoch, measure and part, in the order in which arms, measures and parts are drawn; what is not finite is missing."""
     import pandas as pd
 
-    finished = runs[runs["status"] == "finished"]
-    rows = epochs[epochs["seed"].isin(finished["seed"])] if len(finished) else epochs
-    common = int(rows.groupby("seed")["epoch"].max().min())
-    best = finished["best_epoch"].dropna().sort_values()
-    chosen = int(best.iloc[(len(best) - 1) // 2]) if len(best) else -1
-    frames = []
-    for measure in MEASURES:
-        for part in PARTS:
-            values = rows[rows["epoch"] <= common].assign(value=rows[f"{part}_{measure}"] * (100 if measure == "accuracy" else 1))
-            over = values.groupby("epoch")["value"].agg(mean="mean", low="min", high="max", seeds="count").reset_index()
-            frames.append(over.assign(measure=measure, part=part, chosen=over["epoch"] == chosen))
-    return pd.concat(frames, ignore_index=True).dropna(subset="mean")
+    frames = [
+        rows[["arm", "seed", "epoch"]].assign(
+            measure=measure, part=part, value=(rows[f"{part}_{measure}"].astype("float64") * scale).replace([np.inf, -np.inf], np.nan)
+        )
+        for measure, scale in (("accuracy", 100.0), ("loss", 1.0))
+        for part in PARTS
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _lower_median(epochs: pd.Series[int]) -> int:
+    known = epochs.dropna().sort_values()
+    return int(known.iloc[(len(known) - 1) // 2]) if len(known) else -1
 
 
 def draw(data: pd.DataFrame) -> Any:

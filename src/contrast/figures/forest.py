@@ -1,4 +1,4 @@
-"""Effects against the baseline with their intervals: 95 % thick, at the level that decides thin; zero line and margin band."""
+"""Effects against the baseline with their intervals: 95 % thick, ticks where the one that decides ends; zero line and margin band."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def prepare(comparison: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row an arm but the baseline: `effect` (arm minus baseline, in the metric's unit), `low` and `high` of the interval at
-        the study's level, `deciding_low` and `deciding_high` of that at the level Holm decides at, `margin` and `verdict`.
-        What can't be said is missing.
+        the study's level, `deciding_low` and `deciding_high` of the one that agrees with the verdict (at the level that Holm decides at; for
+        "no difference" that of the two one-sided tests), `margin` and `verdict`. What can't be said is missing.
     """
     arms = comparison[comparison["verdict"] != "baseline"]
     named = arms.rename(columns={"interval_low": "low", "interval_high": "high"})
+    equal = named["verdict"] == "no difference"
+    for end in ("low", "high"):
+        named[f"deciding_{end}"] = named[f"deciding_{end}"].mask(equal, named[f"equivalence_interval_{end}"])
     return named[COLUMNS].reset_index(drop=True)
 
 
@@ -43,9 +46,13 @@ def draw(data: pd.DataFrame, title: str = "difference against the baseline") -> 
         known = alt.Chart(data.dropna(subset=[low, high]))
         return known.mark_rule(strokeWidth=width).encode(y=y, color=color, x=alt.X(f"{low}:Q", **x), x2=f"{high}:Q")
 
+    def ends(column: str) -> Any:
+        known = alt.Chart(data.dropna(subset=column))
+        return known.mark_tick(thickness=1.6, size=13, opacity=1).encode(y=y, color=color, x=alt.X(f"{column}:Q", **x))
+
     dots = alt.Chart(data.dropna(subset="effect")).mark_point(filled=True, size=90, opacity=1, stroke=_style.PAPER, strokeWidth=1.4)
     zero = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(color=_style.INK, strokeWidth=1).encode(x=alt.X("at:Q", **x))
-    intervals = [interval("deciding_low", "deciding_high", 1.4), interval("low", "high", 5.0)]
+    intervals = [interval("deciding_low", "deciding_high", 1.4), interval("low", "high", 5.0), ends("deciding_low"), ends("deciding_high")]
     chart = alt.layer(*_margin(data, x), zero, *intervals, dots.encode(y=y, color=color, x=alt.X("effect:Q", **x)))
     return _style.finished(chart.properties(width=560, height=max(64, 32 * len(arms))))
 

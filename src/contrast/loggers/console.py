@@ -33,7 +33,12 @@ class Console(LoggerIngredient):
             yield lambda event: self._tell(terminal, board, event)
         else:
             with Live(board.drawn(), console=terminal, refresh_per_second=4, transient=True) as live:
-                yield lambda event: (self._tell(terminal, board, event), live.update(board.drawn()))[0]
+
+                def tell(event: Event) -> None:
+                    self._tell(terminal, board, event)
+                    live.update(board.drawn())
+
+                yield tell
 
     def _tell(self, terminal: Terminal, board: Board, event: Event) -> None:
         board.take(event)
@@ -61,8 +66,8 @@ class Board:
 
     def share_done(self) -> float:
         """Share of all steps that are done, in [0, 1]."""
-        part = sum(detail["step"] / detail["steps"] for detail in self.running.values() if detail.get("steps"))
-        return min(1.0, (self.done + part) / max(1, self.runs))
+        part: float = sum(detail["step"] / detail["steps"] for detail in self.running.values() if detail.get("steps"))
+        return float(min(1.0, (self.done + part) / max(1, self.runs)))
 
     def seconds_left(self) -> float | None:
         """Expected seconds to the end, or None while nothing can be said."""

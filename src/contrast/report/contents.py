@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contrast.compare.estimate import Interval
     from contrast.report.study_tables import StudyTables
 
-MARKS = {"helps": "▲", "hurts": "▼", "no difference": "＝", "diverged": "✕"}
+MARKS = {"helps": "▲", "hurts": "▼", "no difference": "≈", "diverged": "✕"}
 RUN_COLUMNS = {
     "arm": "arm", "seed": "seed", "status": "status", "test_accuracy": "test", "validation_accuracy": "validation",
     "train_accuracy": "train", "test_loss": "test loss", "best_epoch": "best epoch", "seconds": "time", "folder": "folder",
@@ -46,6 +46,7 @@ def contents(study: StudyTables, comparison: Comparison) -> dict[str, Any]:
         "metric": comparison.metric.words,
         "level": f"{100 * comparison.level:g} %",
         "tested": sum(contrast.p is not None for contrast in comparison.contrasts),
+        "equal": any(contrast.verdict.kind == "no difference" for contrast in comparison.contrasts),
         "baseline": comparison.baseline.arm,
         "seeds": seeds(comparison),
         "seeds_differ": len({len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)}) > 1,
@@ -106,10 +107,21 @@ def verdicts(comparison: Comparison) -> list[dict[str, str]]:
             "arm": contrast.arm,
             "kind": contrast.verdict.kind,
             "mark": MARKS.get(contrast.verdict.kind, "?" if contrast.verdict.kind == "undecided" else "–"),
-            "sentence": VERBS.get(contrast.verdict.kind, "") + contrast.verdict.sentence,
+            "sentence": VERBS.get(contrast.verdict.kind, "") + contrast.verdict.sentence + _evidence(contrast),
         }
         for contrast in comparison.contrasts
     ]
+
+
+def _evidence(contrast: Contrast) -> str:
+    """The interval behind "no difference", which the sentence does not carry itself."""
+    from contrast.compare.rounding import decimals_for
+
+    interval = agreeing(contrast)
+    if contrast.verdict.kind != "no difference" or interval is None:
+        return ""
+    decimals = max(1, decimals_for(contrast.standard_error))
+    return f" ({percent(interval)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)})"
 
 
 VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zero variance": "has "}
@@ -135,7 +147,17 @@ def results(comparison: Comparison, arms: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
-DIFFERENCE = ("effect", "interval", "deciding", "images", "p", "kind")
+DIFFERENCE = ("effect", "interval", "deciding", "level", "images", "p", "kind")
+
+
+def agreeing(contrast: Contrast) -> Interval | None:
+    """The interval that agrees with the verdict: Holm's, but for "no difference" that of the two one-sided tests."""
+    return contrast.equivalence_interval if contrast.verdict.kind == "no difference" else contrast.deciding
+
+
+def percent(interval: Interval | None) -> str:
+    """``97.5 %``."""
+    return f"{round(100 * interval.level, 1):g} %" if interval else ""
 
 
 def _difference(contrast: Contrast, decimals: int) -> dict[str, str]:
@@ -147,7 +169,8 @@ def _difference(contrast: Contrast, decimals: int) -> dict[str, str]:
     return {
         "effect": signed(contrast.effect, decimals) if contrast.effect is not None else NOTHING,
         "interval": ends(contrast.interval),
-        "deciding": ends(contrast.deciding),
+        "deciding": ends(agreeing(contrast)),
+        "level": percent(agreeing(contrast)),
         "images": ends(contrast.images_interval),
         "p": p_text(contrast.p_holm).removeprefix("p ").removeprefix("= ") if contrast.p_holm is not None else NOTHING,
         "kind": contrast.verdict.kind,

@@ -86,12 +86,13 @@ def _inflated(text: str, most: int = MOST_BYTES) -> bytes:
 class Restored:
     """The tables of a study, read back from its page. What only the run folders hold (weights, steps, probabilities) is not here."""
 
-    def __init__(self, content: dict[str, Any], page: Path) -> None:
-        self._content, self.page = content, page
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+        self._frames: dict[str, pd.DataFrame] = {}
         self.lock: dict[str, Any] = content["lock"]
 
     def __repr__(self) -> str:
-        return f"Restored({str(self.page)!r})"
+        return f"Restored({self.name!r})"
 
     @property
     def name(self) -> str:
@@ -106,8 +107,11 @@ class Restored:
     def _frame(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        kept = self._content["tables"][name]
-        return pd.DataFrame({column: pd.Series(values, dtype=kept["types"][column]) for column, values in kept["columns"].items()})
+        if name not in self._frames:
+            kept = self._content["tables"][name]
+            series = {column: pd.Series(values, dtype=kept["types"][column]) for column, values in kept["columns"].items()}
+            self._frames[name] = pd.DataFrame(series)
+        return self._frames[name].copy()
 
     def status(self) -> pd.DataFrame:
         """As `Results.status` was when the page was written."""
@@ -209,4 +213,4 @@ def restore(page: Path) -> Restored:
         raise InputError("the tables in the page are damaged", where=str(page), right="write the page again with `contrast report`") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError("was written by another release", where=str(page), right=f"this one reads {FORMAT!r}")
-    return Restored(content, page)
+    return Restored(content)

@@ -37,6 +37,9 @@ def build(study: StudyTables, comparison: Comparison) -> str:
     Returns:
         HTML. Its policy allows no request and no script but the one it carries; everything from the user is escaped.
     """
+    kept = embedded.packed(study)
+    # Read once: all sections tell of the same moment, also while runs go on.
+    study = embedded.Restored(kept)
     drawn = pictures(study, comparison)
     style, script = _style_sheet(), _file("page.js")
     template = _environment().get_template("page.html.j2")
@@ -47,7 +50,7 @@ def build(study: StudyTables, comparison: Comparison) -> str:
         style=_as_it_is(style),
         script=_as_it_is(script),
         tables_element=embedded.ELEMENT,
-        tables=_as_it_is(embedded.in_html(embedded.packed(study))),
+        tables=_as_it_is(embedded.in_html(kept)),
         downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, drawn))),
     )
 

@@ -56,10 +56,11 @@ def _forest(comparison: Comparison) -> list[Picture]:
     chart = forest.draw(labelled(data), f"difference in {metric.words}{unit}; better to the {better}")
     margin = metric.amount(f"{comparison.margin:g}") if comparison.margin else ""
     tested = sum(contrast.p is not None for contrast in comparison.contrasts)
-    thin = f" Thin: the interval at the level that decides, after Holm's correction over {plural(tested, 'arm')}." if tested > 1 else ""
+    holm = f" after Holm's correction over {plural(tested, 'arm')}" if tested > 1 else ""
+    ticks = f" Ticks: ends of the interval that decides{holm}, or, for “no difference”, of the one that lies in the grey band."
     band = f" Grey band: ± {margin}, differences too small to matter." if margin else ""
     thick = f"Thick: {100 * comparison.level:g} % interval."
-    caption = f"Difference of each arm from {shown(comparison.baseline.arm)}, paired by seed. {thick}{thin}{band}"
+    caption = f"Difference of each arm from {shown(comparison.baseline.arm)}, paired by seed. {thick}{ticks}{band}"
     label = "Effects with intervals: " + "; ".join(comparison.sentences()[:20])
     return [Picture("effects", "Effects", caption, (_svg.svg(chart, shown(label, 2000), "effects"),), data)]
 
