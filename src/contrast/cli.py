@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -83,16 +85,20 @@ def run(
     from contrast.doors import Doing, carry_out, plan
 
     asked = _study(study, changes, trust_code)
-    command = shlex.join(["contrast", "run", study, *changes, *(["--data", str(data)] if data else []), *(["--runs", str(runs)] if runs else [])])
+    options = [*(["--data", str(data)] if data else []), *(["--runs", str(runs)] if runs else []), *(["--trust-code"] if trust_code else [])]
+    command = shlex.join(["contrast", "run", study, *changes, *options])
     level = "quiet" if quiet else "verbose" if verbose else "normal"
     doing = Doing.of(asked, runs=runs, data=data, executor=executor, workers=workers, level=level, command=command, relock=relock)
     if dry_run:
         from contrast.report.plan import render
 
-        prepared = plan(asked, doing)
+        with _told_with(study):
+            prepared = plan(asked, doing)
         render(prepared.lock, len(prepared.orders), prepared.bytes_needed, _out())
         return 0
-    _answer(carry_out(asked, doing), asked.margin)
+    with _told_with(study):
+        results = carry_out(asked, doing)
+    _answer(results)
     return 0
 
 
@@ -146,8 +152,7 @@ def compare(runs: str, /, *, metric: str = "test_accuracy", baseline: str | None
     margin
         Difference (in points, for accuracies) below which nothing matters; the study's own by default.
     """
-    results = _results(runs)
-    print(results.compare(metric, baseline=baseline, margin=margin if margin is not None else results.lock["margin"]))
+    print(_results(runs).compare(metric, baseline=baseline, margin=margin))
     return 0
 
 
@@ -274,11 +279,20 @@ def _study(name: str, changes: tuple[str, ...], trust: bool) -> Study:
     path = study_file.find(name)
     if trust:
         sys.path.insert(0, str(path.parent.resolve()))
-    asked = study_file.read(path, trust=trust)
+    asked, overrides = study_file.read(path, trust=trust), _pairs(changes)
     try:
-        return asked.with_changes(_pairs(changes)) if changes else asked
+        return asked.with_changes(overrides) if overrides else asked
     except InputError as error:
         raise error.within("command line") from None
+
+
+@contextlib.contextmanager
+def _told_with(study: str) -> Iterator[None]:
+    """Put the study file before the key paths that are wrong in it."""
+    try:
+        yield
+    except InputError as error:
+        raise (error.within(Path(study).name) if error.where.partition(".")[0] in ("base", "arms", "sweep", "grid") else error) from None
 
 
 def _pairs(changes: tuple[str, ...]) -> dict[str, Any]:
@@ -303,11 +317,11 @@ def _results(runs: str) -> Results:
     return Results(below if not Path(runs).exists() and below.exists() else Path(runs))
 
 
-def _answer(results: Results, margin: float) -> None:
+def _answer(results: Results) -> None:
     from contrast.report.terminal import render
 
     page = results.report()
-    render(results, results.compare(margin=margin), _out(), page=page)
+    render(results, results.compare(), _out(), page=page)
 
 
 def main(words: list[str] | None = None) -> int:

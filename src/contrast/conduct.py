@@ -131,11 +131,13 @@ def carry_out(order: Order, tell: Tell) -> None:
         tell(Event(kind, order.arm, order.seed, detail))
 
     try:
+        if folder.finished:
+            told(folder.status(), **folder.summary())
+            return
         with folder.owned() as mine:
             if not mine:
                 told("elsewhere")
-            elif folder.finished:
-                folder.tidy()
+            elif folder.finished:  # by another process, a moment ago
                 told(folder.status(), **folder.summary())
             else:
                 told("started")
@@ -196,16 +198,14 @@ def _loaded(key: _Key) -> LoadedData:
 
 
 def _within_arm(arm: Arm, error: InputError) -> InputError:
-    place = "base" if arm.name == BASELINE else f"{arm.origin}.{arm.name}"
-    return InputError(error.what, where=f"{place}.{error.where}" if error.where else place, right=error.right)
+    return error.below("base" if arm.name == BASELINE else f"{arm.origin}.{arm.name}")
 
 
 def _checked_data(arm: Arm, machine: Machine, places: Places, kept: Mapping[str, Any] | None, folder: StudyFolder) -> LoadedData:
     recipe = arm.recipe
     try:
-        for_recipe = machine.for_recipe(recipe)
         path = folder.split_path(_split_key(recipe)) if kept else None
-        data = _data(recipe, places, for_recipe.device, path)
+        data = _found_data(recipe, places, machine.for_recipe(recipe).device, path)
         known = [entry for entry in (kept["data"] if kept else []) if entry["key"] == _split_key(recipe)]
         if known and known[0]["fingerprint"] != data.fingerprint:
             raise InputError("the images or labels are not those that the study was planned with", where="data", right=RELOCK)
@@ -218,6 +218,13 @@ def _checked_data(arm: Arm, machine: Machine, places: Places, kept: Mapping[str,
     except InputError as error:
         raise _within_arm(arm, error) from None
     return data
+
+
+def _found_data(recipe: Recipe, places: Places, device: str, split: Path | None) -> LoadedData:
+    try:
+        return _data(recipe, places, device, split)
+    except InputError as error:
+        raise (error if error.where.startswith("data") else error.within("data")) from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,15 @@ class Doing:
         except InputError as error:
             raise InputError(error.what, where=f"--{error.where}", right=error.right) from None
         logger: Any = catalog.parse("logger", {"use": "console", "level": more.pop("level", "normal")})
-        return cls(Path(runs) if runs is not None else Path("runs") / slug(study.name), places(data), made, logger, **more)
+        return cls(_folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), places(data), made, logger, **more)
+
+
+def _folder(path: Path) -> Path:
+    """The study's folder, which need not be there yet."""
+    standing = next((place for place in (path, *path.absolute().parents) if place.exists()), path)
+    if standing.exists() and not standing.is_dir():
+        raise InputError("is a file, not a folder", where=f"--runs {standing}", right="name another folder")
+    return path
 
 
 def plan(study: Study, doing: Doing) -> Prepared:
@@ -107,7 +116,9 @@ def carry_out(study: Study, doing: Doing) -> Results:
     try:
         write_down(prepared, StudyFolder(doing.runs), doing.places, relock=doing.relock)
     except OSError as error:
-        raise RunFailed(f"{doing.runs}: can't be written: {error.strerror or error}") from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunFailed(f"{doing.runs}: can't be written: {error.strerror}") from None
+        raise InputError(f"can't be written: {error.strerror or error}", where=f"--runs {doing.runs}", right="name another folder") from None
     failures: list[str] = []
     with doing.logger.listening(prepared.orders) as tell:
 

@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from contrast import catalog
 from contrast.errors import InputError, nearest
-from contrast.faults import told
 
 if TYPE_CHECKING:
     from contrast.images import Images, Split
@@ -32,8 +29,8 @@ def data_source(name: str, settings: Mapping[str, Any]) -> DataIngredient:
     given = {"use": name, **settings} if is_name else {"use": "folder", "path": str(Path(name).resolve()), **settings}
     try:
         return catalog.parse("data", given)  # type: ignore[return-value]
-    except ValidationError as error:
-        raise told(error, catalog.ingredient("data", given["use"])).within("command line") from None
+    except InputError as error:
+        raise error.within("command line") from None
 
 
 def tell_data(source: DataIngredient, places: Places, *, as_json: bool, picture: Path | None) -> None:
@@ -84,8 +81,10 @@ def tell_model(name: str, settings: Mapping[str, Any], shape: tuple[int, int, in
 
     try:
         config: Any = catalog.parse("model", {"use": name, **settings}, trust=trust)
-    except ValidationError as error:
-        raise told(error, catalog.ingredient("model", name)).within("command line") from None
+    except InputError as error:
+        raise error.within("command line") from None
+    if classes < 1:
+        raise InputError(f"{classes} is wrong", where="--classes", right="give at least 1")
     with torch.device("cpu" if catalog.is_outside(name) else "meta"):
         model = config.build(shape, classes)
     print(layer_table(model, shape).to_text(formulas=formulas))

@@ -172,9 +172,12 @@ class RunFolder:
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[bool]:
-        """Own the run while the block runs; yields False where another living process does. Dies with the process."""
+        """Own the run while the block runs; yields False where another living process does. Dies with the process.
+
+        It asks for a moment, since `running` holds the lock for an instant to look.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "owner.lock", timeout=0)
+        lock = FileLock(self.path / "owner.lock", timeout=0.5)
         try:
             lock.acquire()
         except Timeout:

@@ -94,6 +94,11 @@ def _base(given: Any, trust: bool) -> Recipe:
     return base
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name can be written to a file; a lone surrogate can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def slug(name: str) -> str:
     """Words of a name that are safe in a file name: ``Batch norm!`` → ``batch-norm``."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "arm"
@@ -233,7 +238,7 @@ class Study(BaseModel):
 
     def _named(self) -> Iterable[Arm]:
         for name, changes in self.arms.items():
-            if not name.strip() or len(name) > 255:
+            if not name.strip() or len(name) > 255 or not _is_text(name):
                 raise InputError("is no name for an arm", where=f"arms.{name[:20]!r}", right="give it 1 to 255 characters")
             if name == BASELINE:
                 raise InputError("is the base itself", where=f"arms.{name}", right="give the arm another name")

@@ -31,8 +31,7 @@ def read_yaml(text: str, where: str) -> Any:
     Raises:
         InputError: it is not such a document; names line and column.
     """
-    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        raise InputError(f"is larger than {MOST_BYTES >> 10} KiB", where=where, right="a study file is a few lines")
+    _check_size(text.encode("utf-8", "surrogatepass"), where)
     try:
         _check_structure(text, where)
         content = YAML(typ="safe", pure=True).load(text)
@@ -44,6 +43,11 @@ def read_yaml(text: str, where: str) -> Any:
         raise InputError(" ".join(str(error).split())[:200] or "is no YAML", where=where, right="mend the YAML") from None
     _check_content(content, where)
     return content
+
+
+def _check_size(content: bytes, where: str) -> None:
+    if len(content) > MOST_BYTES:
+        raise InputError(f"is larger than {MOST_BYTES >> 10} KiB", where=where, right="a study file is a few lines")
 
 
 def _check_structure(text: str, where: str) -> None:
@@ -122,15 +126,17 @@ def read(path: Path, *, trust: bool = True) -> Study:
     where = path.name
     try:
         with path.open("rb") as stream:
-            text = stream.read(MOST_BYTES + 1).decode("utf-8")
+            content = stream.read(MOST_BYTES + 1)
+        _check_size(content, where)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(f"can't be read: {told}", where=str(path), right="give a readable study file") from None
-    content = read_yaml(text, where)
-    if not isinstance(content, Mapping):
+    given = read_yaml(text, where)
+    if not isinstance(given, Mapping):
         raise InputError("is no study", where=where, right="a study has keys such as question, base, arms, seeds")
     try:
-        return Study.parse({"name": path.stem, **{str(key): value for key, value in content.items()}}, trust=trust)
+        return Study.parse({"name": path.stem, **{str(key): value for key, value in given.items()}}, trust=trust)
     except InputError as error:
         raise error.within(where) from None
 
