@@ -49,7 +49,8 @@ def test_with_two_arms_the_p_is_already_told_as_after_holm():
 
 def test_a_small_spread_within_the_margin_is_no_difference():
     found = verdict(study(base=BASE, arm=plus(0.1, -0.1, 0.05, -0.05, 0.1)))
-    assert (found.kind, found.sentence) == ("no difference", "no difference larger than 0.5 points")
+    assert (found.kind, found.short) == ("no difference", "no difference larger than 0.5 points")
+    assert found.sentence == "no difference larger than 0.5 points (90 % interval −0.07 to 0.11, 5 seeds)"
     assert verdict(study(base=BASE, arm=plus(0.1, -0.1, 0.05, -0.05, 0.1)), margin=0.02).kind == "undecided"
 
 
@@ -132,7 +133,7 @@ def test_other_metrics_say_which_way_they_went(metric, values, sentence):
 def test_a_metric_that_is_no_accuracy_has_no_margin_unless_one_is_given():
     runs = study(metric="test_loss", base=[0.301, 0.305, 0.298, 0.299], arm=[0.302, 0.304, 0.298, 0.300])
     assert verdict(runs, metric="test_loss").kind == "undecided"
-    assert verdict(runs, metric="test_loss", margin=0.1).sentence == "no difference larger than 0.1"
+    assert verdict(runs, metric="test_loss", margin=0.1).short == "no difference larger than 0.1"
 
 
 def test_a_race_says_nothing_before_its_first_look_and_decides_at_a_share_of_the_error():

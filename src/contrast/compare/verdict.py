@@ -44,8 +44,7 @@ def verdict_on(contrast: Contrast, metric: Metric, terms: Terms) -> Verdict:
     if 0.0 not in contrast.deciding:
         return _decided(contrast, contrast.deciding, contrast.p_holm, metric, terms.alpha)
     if terms.margin is not None and contrast.p_equivalence is not None and contrast.p_equivalence <= terms.alpha:
-        sentence = f"no difference larger than {metric.amount(f'{terms.margin:g}')}"
-        return Verdict("no difference", sentence, sentence)
+        return _equivalent(contrast, metric.amount(f"{terms.margin:g}"))
     return _undecided(contrast, contrast.deciding)
 
 
@@ -66,6 +65,17 @@ def _decided(contrast: Contrast, interval: Interval, p_holm: float, metric: Metr
         ]
     )
     return Verdict(word, f"{short} ({evidence})", short)
+
+
+def _equivalent(contrast: Contrast, margin: str) -> Verdict:
+    """Two one-sided tests at 5 % are the 90 % interval inside the margin: that one is told, the 95 % one may reach beyond."""
+    short = f"no difference larger than {margin}"
+    interval = contrast.equivalence_interval
+    if interval is None:
+        return Verdict("no difference", short, short)
+    decimals = decimals_apart((interval.low, interval.high), decimals_for(contrast.standard_error))
+    bounds = f"{percent(interval.level)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)}"
+    return Verdict("no difference", f"{short} ({bounds}, {len(contrast.seeds)} seeds)", short)
 
 
 def _undecided(contrast: Contrast, interval: Interval) -> Verdict:

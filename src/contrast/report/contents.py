@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contrast.compare.estimate import Interval
     from contrast.report.study_tables import StudyTables
 
-MARKS = {"helps": "▲", "hurts": "▼", "no difference": "≈", "diverged": "✕"}
+MARKS = {"helps": "+", "hurts": "−", "no difference": "=", "diverged": "×"}  # in every font
 RUN_COLUMNS = {
     "arm": "arm", "seed": "seed", "status": "status", "test_accuracy": "test", "validation_accuracy": "validation",
     "train_accuracy": "train", "test_loss": "test loss", "best_epoch": "best epoch", "seconds": "time", "folder": "folder",
@@ -107,21 +107,10 @@ def verdicts(comparison: Comparison) -> list[dict[str, str]]:
             "arm": contrast.arm,
             "kind": contrast.verdict.kind,
             "mark": MARKS.get(contrast.verdict.kind, "?" if contrast.verdict.kind == "undecided" else "–"),
-            "sentence": VERBS.get(contrast.verdict.kind, "") + contrast.verdict.sentence + _evidence(contrast),
+            "sentence": VERBS.get(contrast.verdict.kind, "") + contrast.verdict.sentence,
         }
         for contrast in comparison.contrasts
     ]
-
-
-def _evidence(contrast: Contrast) -> str:
-    """The interval behind "no difference", which the sentence does not carry itself."""
-    from contrast.compare.rounding import decimals_for
-
-    interval = agreeing(contrast)
-    if contrast.verdict.kind != "no difference" or interval is None:
-        return ""
-    decimals = max(1, decimals_for(contrast.standard_error))
-    return f" ({percent(interval)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)})"
 
 
 VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zero variance": "has "}
@@ -142,7 +131,6 @@ def results(comparison: Comparison, arms: pd.DataFrame) -> list[dict[str, str]]:
         row |= {"arm": summary.arm, "mean": _mean(summary, alone), "seeds": str(len(summary.seeds))}
         row |= {"sd": number(summary.sd, alone) if summary.sd is not None else ""}
         row |= {"validation": number(100 * own["validation_accuracy"], 1), "seconds": duration(own["seconds"])}
-        row |= {"parameters": number(own["parameters"], 0)}
         rows.append(row)
     return rows
 
