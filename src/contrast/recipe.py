@@ -137,8 +137,7 @@ class Recipe(BaseModel):
         """The settings that were given, without defaults: what changes are applied to."""
 
         def part(ingredient: Ingredient) -> dict[str, Any]:
-            kept = ingredient.model_fields_set | set(ingredient.model_extra or ())
-            return {"use": ingredient.use, **{k: v for k, v in ingredient.settings().items() if k in kept}}
+            return {"use": ingredient.use, **{k: v for k, v in ingredient.settings().items() if k in ingredient.model_fields_set}}
 
         written = {key: value for key, value in self.spec().items() if key in self.model_fields_set}
         written |= {kind: part(getattr(self, kind)) for kind in KINDS}

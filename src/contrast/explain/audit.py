@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contrast.class_folders import ClassFolders
 from contrast.decode import FORMATS, Damage, Facts, each, facts
-from contrast.explain.data import printable
+from contrast.errors import in_one_line
 from contrast.explain.twins import Twins, find_twins
 from contrast.images import PARTS, TEST, TRAIN, Images, Split
 from contrast.store import to_json, write_durably
@@ -120,13 +120,15 @@ class Audit:
                 continue
             lines.append(f"{len(found):,} × {kind}: {meaning}")
             shown = len(found) if kind == "damaged" else _SHOWN
-            lines += [f"    {printable(finding.id)} {printable(finding.told)}" for finding in found[:shown]]
+            lines += [f"    {in_one_line(finding.id)} {in_one_line(finding.told)}" for finding in found[:shown]]
             lines += [f"    … and {len(found) - shown:,} more"] if len(found) > shown else []
-        told = f"class {printable(self.largest[0])!r} has {self.largest[1]:,} training images, {printable(self.smallest[0])!r} has {self.smallest[1]:,}"
+        told = f"class {in_one_line(self.largest[0])!r} has {self.largest[1]:,} training images, {in_one_line(self.smallest[0])!r} has {self.smallest[1]:,}"
         lines.append(f"imbalance {self.imbalance:.2f}: {told}" + ("" if self.imbalance <= _EQUAL_LIMIT else "; accuracy will favor the large ones"))
         if self.leaked():
             share = self.leaked() / self.parts[TEST]
-            lines.append(f"{self.leaked():,} of {self.parts[TEST]:,} test images ({share:.2%}) have the same or nearly the same image in another part")
+            lines.append(
+                f"{self.leaked():,} of {self.parts[TEST]:,} test images ({share:.2%}) have the same or nearly the same image in another part"
+            )
         if self.alike:
             lines.append(f"images of this set resemble each other by nature: near means here that details correlate at {ALIKE} or more")
         lines.append(f"{len(self.exclusions()):,} images had better be left out" if self.exclusions() else "nothing need be left out")
@@ -180,13 +182,14 @@ def audit(images: Images, split: Split, files: Iterable[Finding] = ()) -> Audit:
         split: which images train, which choose, which judge.
         files: findings about the files, where the set is a folder (see `inspect`).
     """
-    parts = np.full(len(images), "", dtype="U10")
+    parts = [""] * len(images)
     for part in PARTS:
-        parts[getattr(split, part)] = part
+        for position in getattr(split, part).tolist():
+            parts[position] = part
     blank = _spans(images) == 0
     findings = [*files, *_blank(images, blank), *_exact(images, parts, np.flatnonzero(~blank))]
     known = {finding.id for finding in findings if finding.kind in _EXCLUDED}
-    twins = find_twins(images, np.flatnonzero(parts != TEST))
+    twins = find_twins(images, np.array([at for at, part in enumerate(parts) if part != TEST], np.int64))
     alike = len(twins.image) > _ALIKE_SHARE * len(images)
     if alike:
         twins = twins.at_least(ALIKE)
@@ -213,15 +216,17 @@ def _blank(images: Images, blank: NDArray[np.bool_]) -> Iterator[Finding]:
 
 def _spans(images: Images) -> NDArray[np.uint8]:
     """Greatest difference of two pixels within any channel of each image, ``uint8 [N]``."""
-    return np.max([np.ptp(images.pixels[..., c].reshape(len(images), -1), axis=1) for c in range(images.pixels.shape[-1])], axis=0)
+    channels = [images.pixels[..., channel].reshape(len(images), -1) for channel in range(images.pixels.shape[-1])]
+    spans: NDArray[np.uint8] = np.max([channel.max(axis=1) - channel.min(axis=1) for channel in channels], axis=0)
+    return spans
 
 
-def _exact(images: Images, parts: NDArray[np.str_], looked_at: NDArray[np.int64]) -> Iterator[Finding]:
+def _exact(images: Images, parts: Sequence[str], looked_at: NDArray[np.int64]) -> Iterator[Finding]:
     """Images with the very same pixels as one that comes before them; test comes first, then training, then validation."""
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     flat = images.pixels.reshape(len(images), -1)
-    for position in looked_at:
-        groups[hashlib.blake2b(np.ascontiguousarray(flat[position]), digest_size=16).digest()].append(int(position))
+    for position in looked_at.tolist():
+        groups[hashlib.blake2b(flat[position].tobytes(), digest_size=16).digest()].append(position)
     for group in groups.values():
         if len(group) < 2:
             continue
@@ -238,15 +243,15 @@ def _rank(part: str) -> int:
     return (TEST, TRAIN).index(part) if part in (TEST, TRAIN) else 2
 
 
-def _resembles(kind: str, how: str, images: Images, parts: NDArray[np.str_], position: int, other: int) -> Finding:
+def _resembles(kind: str, how: str, images: Images, parts: Sequence[str], position: int, other: int) -> Finding:
     def named(at: int) -> str:
         return f"{parts[at] or 'unused'}, {images.classes[images.labels[at]]!r}"
 
     told = f"({named(position)}) {how} {images.ids[other]} ({named(other)})"
-    return Finding(kind, images.ids[position], told, images.ids[other], (str(parts[position]), str(parts[other])))
+    return Finding(kind, images.ids[position], told, images.ids[other], (parts[position], parts[other]))
 
 
-def _near(images: Images, parts: NDArray[np.str_], twins: Twins) -> Iterator[Finding]:
+def _near(images: Images, parts: Sequence[str], twins: Twins) -> Iterator[Finding]:
     """Pairs of nearly the same image, each once, told of the one that had better be left out."""
     told: set[tuple[int, int]] = set()
     for image, twin, correlation in zip(twins.image.tolist(), twins.twin.tolist(), twins.correlation.tolist(), strict=True):

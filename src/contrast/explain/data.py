@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contrast import keyed
+from contrast.errors import in_one_line
 from contrast.images import PARTS, TRAIN, Images, Split
 
 if TYPE_CHECKING:
@@ -113,11 +114,6 @@ def _statistics(images: Images, positions: NDArray[np.int64]) -> Statistics:
     return Statistics(len(positions), tuple(map(float, mean)), tuple(map(float, std)))
 
 
-def printable(name: str) -> str:
-    """A name from the data that is safe to print: line breaks, escape sequences and the like are written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
 def _shares(parts: dict[str, int]) -> str:
     total = sum(parts.values()) or 1
     return "   ".join(f"{part} {count:,} ({count / total:.1%})" for part, count in parts.items() if count)
@@ -125,7 +121,7 @@ def _shares(parts: dict[str, int]) -> str:
 
 def _bars(classes: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> list[str]:
     """One line a class: name, images of each part, a bar for those trained on."""
-    names = [printable(name) for name in classes]
+    names = [in_one_line(name) for name in classes]
     wide = max(len("class"), *map(len, names))
     most = max(counts[TRAIN])
     lines = [f"{'class':<{wide}}" + "".join(f"{part:>12}" for part in PARTS)]
@@ -170,7 +166,7 @@ def sample_sheet(images: Images, positions: NDArray[np.int64], rows: int, column
         left, top = _MARGIN + at % columns * wide, _MARGIN + at // columns * high
         cell = _cell(images.pixels[position])
         sheet.paste(cell, (left + (_CELL - cell.width) // 2, top + (_CELL - cell.height) // 2))
-        caption = printable(images.classes[images.labels[position]])
+        caption = in_one_line(images.classes[images.labels[position]])
         while len(caption) > 1 and font.getlength(caption) > _CELL:
             caption = caption.rstrip("…")[:-1] + "…"
         pen.text((left, top + _CELL + 1), caption, fill="black", font=font)
