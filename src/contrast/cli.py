@@ -248,6 +248,8 @@ def model(name: str, /, *changes: str, input: str = "3x32x32", classes: int = 10
     """
     from contrast.look import shape_of, tell_model
 
+    if trust_code:
+        sys.path.insert(0, str(Path.cwd()))
     tell_model(name, _pairs(changes), shape_of(input), classes, formulas=formulas, trust=trust_code)
     return 0
 

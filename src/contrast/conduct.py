@@ -131,14 +131,12 @@ def carry_out(order: Order, tell: Tell) -> None:
         tell(Event(kind, order.arm, order.seed, detail))
 
     try:
-        if folder.finished:
-            told(folder.status(), **folder.summary())
+        if folder.finished:  # by another process, since the plan was made
+            told("elsewhere")
             return
         with folder.owned() as mine:
-            if not mine:
+            if not mine or folder.finished:
                 told("elsewhere")
-            elif folder.finished:  # by another process, a moment ago
-                told(folder.status(), **folder.summary())
             else:
                 told("started")
                 summary = _carried_out(order, folder, lambda progress: told("progress", **dataclasses.asdict(progress)))

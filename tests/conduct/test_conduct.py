@@ -120,6 +120,17 @@ def test_local_processes_give_the_same_bits_as_one_process_with_as_many_threads(
             assert (tmp_path / "local" / name / file).read_bytes() == (tmp_path / "alone" / name / file).read_bytes()
 
 
+def test_local_processes_tell_the_end_of_every_run_exactly_once(tmp_path):
+    asked = study()
+    local = doing(asked, tmp_path, executor="local", workers=2)
+    prepared = plan(asked, local)
+    conduct.write_down(prepared, StudyFolder(tmp_path), local.places)
+    events = []
+    local.executor.carry_out(prepared.orders, conduct.carry_out, events.append)
+    ends = [(event.arm, event.seed) for event in events if event.kind not in ("started", "progress")]
+    assert sorted(ends) == sorted((order.arm, order.seed) for order in prepared.orders)
+
+
 def test_the_plan_refuses_what_the_disk_can_not_hold_and_starts_nothing(tmp_path, monkeypatch):
     asked = study()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(total=10**6, used=10**6, free=1000))

@@ -52,6 +52,8 @@ class Machine:
         Raises:
             InputError: this machine can't keep it.
         """
+        if kept.keys() != cls.__dataclass_fields__.keys():
+            raise InputError("the study was planned by another version of contrast", where="study.lock", right=RELOCK)
         planned = cls(**kept)
         if planned.device not in available_devices():
             raise InputError(f"the study was planned on {planned.device}, which this machine does not have", where="study.lock", right=RELOCK)

@@ -81,7 +81,7 @@ class Board:
         if event.kind == "failed":
             return f"{head}: failed: {detail['cause']}"
         if event.kind == "elsewhere":
-            return f"{head}: another process is at work on it"
+            return f"{head}: another process is at work on it, or has finished it"
         if event.kind == "diverged":
             return f"{head}: diverged at step {detail['diverged_step']}"
         validation, test = (f"{100 * detail[name]:.2f} %" for name in ("validation_accuracy", "test_accuracy"))
