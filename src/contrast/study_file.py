@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent, ScalarEvent
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from contrast import catalog
 from contrast.errors import InputError, nearest
@@ -64,7 +65,7 @@ def _check_structure(text: str, where: str) -> None:
             raise InputError("nests too deeply, or has too many aliases or values", where=place, right=bounds)
         if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
             raise InputError("asks for another YAML than 1.2", where=place, right="leave the %YAML line out")
-        if isinstance(event, ScalarEvent) and event.value == "<<":  # YAML 1.1 only, and nested it grows without bound
+        if isinstance(event, ScalarEvent) and event.value == "<<" and not event.style:  # YAML 1.1 only, and nested it grows without bound
             raise InputError("YAML 1.2 has no merge key <<", where=place, right="write the settings out, or use an alias for a whole value")
         if isinstance(event, (ScalarEvent, CollectionStartEvent)) and event.anchor is not None:
             if event.anchor in anchors:
@@ -159,7 +160,7 @@ def write_run(recipe: Recipe, question: str, name: str) -> str:
         else:
             base[key] = value
             base.yaml_add_eol_comment(Recipe.model_fields[key].description, key)
-    document = CommentedMap(question=question, name=name, base=base, seeds=[seed])
+    document = CommentedMap(question=_plain(question), name=_plain(name), base=base, seeds=[seed])
     document.yaml_set_start_comment(f"One run, resolved: `contrast run recipe.yaml` repeats it.\nrecipe id {recipe.id}")
     return _dump(document)
 
@@ -175,7 +176,9 @@ def _commented(ingredient: Any, settings: Mapping[str, Any]) -> CommentedMap:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, str) and not value.isprintable():  # in other quotes, some line breaks would not read back
+        return DoubleQuotedScalarString(value)
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

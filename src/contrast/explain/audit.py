@@ -122,7 +122,7 @@ class Audit:
             shown = len(found) if kind == "damaged" else _SHOWN
             lines += [f"    {in_one_line(finding.id)} {in_one_line(finding.told)}" for finding in found[:shown]]
             lines += [f"    … and {len(found) - shown:,} more"] if len(found) > shown else []
-        told = f"class {in_one_line(self.largest[0])!r} has {self.largest[1]:,} training images, {in_one_line(self.smallest[0])!r} has {self.smallest[1]:,}"
+        told = f"class {self.largest[0]!r} has {self.largest[1]:,} training images, {self.smallest[0]!r} has {self.smallest[1]:,}"
         lines.append(f"imbalance {self.imbalance:.2f}: {told}" + ("" if self.imbalance <= _EQUAL_LIMIT else "; accuracy will favor the large ones"))
         if self.leaked():
             share = self.leaked() / self.parts[TEST]
