@@ -201,6 +201,7 @@ class TestWrongWords:
         ("words", "message"),
         [
             (["rnu"], 'Unknown command "rnu". Did you mean "run"?'),
+            (["r\x1b[31mnu"], 'Unknown command "r\\x1b[31mnu".'),
             (["run"], 'Command "run" parameter STUDY requires an argument.'),
             (["run", "s.yaml", "--no-such"], "Unknown option: --no-such."),
             (["run", "s.yaml", "--executor", "ray"], 'Invalid value "ray" for --executor. Choose from: "inline", "local".'),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contrast import study_file
@@ -240,9 +240,12 @@ class TestWriting:
         assert [run.recipe.id for run in again.plan().runs] == [run.recipe.id for run in made.plan().runs]
         assert study_file.write(again) == study_file.write(made)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None)
     @given(st.text(max_size=40), st.text(min_size=1, max_size=40), st.floats(1e-9, 1e9), st.floats(0, 10))
-    def test_any_text_and_number_reads_back_as_the_same(self, tmp_path: Path, question: str, name: str, margin: float, lr: float) -> None:
+    @example("\x85", "\u2028", 1.0, 0.0)
+    @example("<<", "<<", 1.0, 0.0)
+    @example(" \ufeff\x1b\t", "\n- x: &a *b !c", 1e-9, 5e-324)
+    def test_any_text_and_number_reads_back_as_the_same(self, question: str, name: str, margin: float, lr: float) -> None:
         made = Study(question=question, name=name, base=Recipe(data="synthetic", model="mlp"), arms={name: {"optimizer.lr": lr}}, margin=margin)
         content = study_file.read_yaml(study_file.write(made), "s.yaml")
         assert Study.parse(content) == made

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, PrivateAttr, ValidationError
@@ -83,6 +84,17 @@ def listing(kind: str) -> dict[str, str]:
     return found
 
 
+def file(kind: str, name: str) -> ModuleType:
+    """One of the package's own files, imported.
+
+    Raises:
+        InputError: there is no file of that name; says which there are.
+    """
+    if name not in names(kind):
+        raise InputError(f"there is no {kind} {name!r}", right=nearest(name, names(kind)))
+    return importlib.import_module(f"contrast.{FOLDERS[kind]}.{name}")
+
+
 @cache
 def ingredient(kind: str, name: str) -> type[Ingredient]:
     """The config class of one of the package's own ingredients.
@@ -90,9 +102,7 @@ def ingredient(kind: str, name: str) -> type[Ingredient]:
     Raises:
         InputError: there is no file of that name; says which there are.
     """
-    if name not in names(kind):
-        raise InputError(f"there is no {kind} {name!r}", right=nearest(name, names(kind)))
-    module = importlib.import_module(f"contrast.{FOLDERS[kind]}.{name}")
+    module = file(kind, name)
     classes = [c for c in vars(module).values() if _is_config(c) and c.__module__ == module.__name__]
     if len(classes) != 1:
         raise TypeError(f"{module.__name__} must define exactly one public Ingredient, it defines {len(classes)}")

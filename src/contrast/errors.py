@@ -36,7 +36,7 @@ class InputError(ContrastError):
         return InputError(self.what, where=f"{path}.{self.where}" if self.where else path, right=self.right)
 
 
-class RunFailed(ContrastError):  # noqa: N818 (it says what happened)
+class RunFailed(ContrastError):
     """A run could not be carried out for a reason that lies outside its recipe, such as a full disk (exit code 1)."""
 
 
