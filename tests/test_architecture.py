@@ -24,7 +24,7 @@ FLOORS = {
         "datasets models augment optimizers schedules losses averaging",
     ],
     "training": ["engine", "loops"],
-    "conduct": ["executors loggers", "conduct"],
+    "conduct": ["executors loggers", "loaded", "prepare", "conduct"],
     "reading": ["study_tables", "figures", "explain", "report", "run_files", "results"],
     "doors": ["doors", "look", "doctor", "cli", "__main__"],
 }  # fmt: skip

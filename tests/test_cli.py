@@ -146,11 +146,20 @@ class TestWrongStudies:
                 "s.yaml: arms.deep.model, layer 'block4.pool': a 2×2 window does not fit the 1×1 maps that arrive there; use fewer blocks, ",
             ),
             (
+                TINY + "arms: {wide: {augment.crop: {padding: 8, mode: reflect}}}",
+                "s.yaml: arms.wide.augment.crop.padding: images of 8×8 can't be reflected 8 pixels far; give at most 7",
+            ),
+            (
+                TINY + "arms: {gray: {augment.normalize: {statistics: given, mean: [0.5], std: [0.2]}}}",
+                "s.yaml: arms.gray.augment.normalize: given statistics are for 1 channels, the images have 3; give 3 numbers",
+            ),
+            (TINY + "arms: {weighted: {loss.class_weights: [1.0, 2.0]}}", "s.yaml: arms.weighted.loss"),
+            (
                 "base: {data: synthetic, model: 'some_nets:Net'}",
                 "s.yaml: base.model: model 'some_nets:Net' is code from outside the package and would be ",
             ),
         ],
-        ids=range(13),
+        ids=range(16),
     )
     def test_is_told_in_one_line_with_the_file_and_the_key_path(self, line: Callable[..., str], text: str, message: str) -> None:
         assert line(write("s.yaml", text)).startswith(message)

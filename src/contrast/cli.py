@@ -128,11 +128,14 @@ def table(runs: str, /, *, by: Literal["arm", "run", "epoch", "image"] = "arm", 
     by
         One row an arm, a run, an epoch or an image.
     format
-        text for people; the others go to other programs.
+        text: the columns that people read, accuracies in percent; all others hold every column.
     """
-    from contrast.report.tables import render
+    from contrast.report import excerpt, tables
 
-    made = render(_results(runs).table(by), format)
+    if format == "text":
+        excerpt.show(_results(runs), by, _out())
+        return 0
+    made = tables.render(_results(runs).table(by), format)
     sys.stdout.buffer.write(made if isinstance(made, bytes) else made.encode("utf-8", "replace"))
     return 0
 

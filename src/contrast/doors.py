@@ -15,8 +15,8 @@ from contrast.store import StudyFolder
 from contrast.study import Study, slug
 
 if TYPE_CHECKING:
-    from contrast.conduct import Prepared
     from contrast.orders import ExecutorIngredient, LoggerIngredient
+    from contrast.prepare import Prepared
     from contrast.results import Results
 
 
@@ -93,7 +93,7 @@ def plan(study: Study, doing: Doing) -> Prepared:
     Raises:
         InputError: it can't be carried out.
     """
-    from contrast.conduct import prepare
+    from contrast.prepare import prepare
 
     return prepare(study.plan(), StudyFolder(doing.runs), doing.places, doing.executor, command=doing.command, relock=doing.relock)
 

@@ -67,6 +67,11 @@ Work = Callable[[Order, Tell], None]
 class ExecutorIngredient(Ingredient):
     """A way to carry out many runs. Its verb is `carry_out`."""
 
+    @property
+    def side_by_side(self) -> int:
+        """Runs that are under way at a time."""
+        return 1
+
     @abstractmethod
     def threads(self, cores: int) -> int:
         """CPU threads for one run, so that runs side by side don't fight."""

@@ -26,7 +26,7 @@ VERSION = 1
 SUMMARY = (
     "test_accuracy", "validation_accuracy", "train_accuracy", "test_loss", "validation_loss", "train_loss", "generalization_gap",
     "best_epoch", "epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes",
-    "parameters", "trainable_parameters", "last_train_loss", "last_train_accuracy", "last_validation_loss", "last_validation_accuracy",
+    "parameters", "trainable_parameters", "last_validation_loss", "last_validation_accuracy",
     "diverged_step", "chosen_by",
 )  # fmt: skip
 """Columns of `Results.runs` that come from summary.json; all but `chosen_by` are numbers."""
@@ -226,7 +226,7 @@ class Results:
         if by not in BY:
             raise InputError(f"no table has one row a {by!r}", right=nearest(by, BY))
         if by == "arm":
-            from contrast.report.study_tables import by_arm
+            from contrast.study_tables import by_arm
 
             return by_arm(self.runs())
         return {"run": self.runs, "epoch": self.epochs, "image": self.images}[by]()
@@ -243,7 +243,7 @@ class Results:
         Raises:
             InputError: unknown metric or baseline, a margin that is not above zero.
         """
-        from contrast.report.study_tables import judged
+        from contrast.study_tables import judged
 
         return judged(self, metric, baseline, margin)
 

@@ -171,7 +171,6 @@ def test_the_split_is_kept_by_image_id_and_held_by_later_plans(tmp_path):
     assert {name: len(ids) for name, ids in kept.items()} == {"train": 72, "validation": 24, "test": 24}
     kept["train"], kept["validation"] = kept["train"][1:] + kept["validation"][:1], kept["validation"][1:] + kept["train"][:1]
     path.write_text(json.dumps(kept))
-    conduct._loaded.cache_clear()
     later = study(seeds=[7])
     carry_out(later, doing(later, tmp_path))
     parquet = ct.load(tmp_path).images("validation")

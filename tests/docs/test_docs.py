@@ -91,30 +91,28 @@ def test_the_worked_examples_of_contributing_pass_the_contract_tests(tmp_path: P
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     shutil.copytree(ROOT / "tests" / "contracts", tmp_path / "tests" / "contracts", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests" / "reading").mkdir()
+    shutil.copy(ROOT / "tests" / "reading" / "made_study.py", tmp_path / "tests" / "reading")
     (tmp_path / "tests" / "__init__.py").touch()
     titles = [block.title for block in page.blocks if block.title is not None]
     for title in titles:
         target = tmp_path / title
+        assert not target.exists(), f"{title} stands already: an addition is a file of its own"
         target.parent.mkdir(parents=True, exist_ok=True)
-        standing = target.read_text(encoding="utf-8") if target.exists() else ""
-        target.write_text(f"{standing}\n\n{page.file(title)}".lstrip(), encoding="utf-8")
-    _show_on_the_page(tmp_path / "src" / "contrast" / "report" / "pictures.py")
+        target.write_text(page.file(title), encoding="utf-8")
     words = [sys.executable, "-m", "pytest", "-v", "-p", "no:xdist", "-k", "vflip or gap", "tests"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "PYTEST_ADDOPTS": "", "OMP_NUM_THREADS": "1"}
     told = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-1000:]
     passed = re.findall(r"^(\S+?)::\S+ PASSED", told.stdout, re.MULTILINE)
-    for file in ("tests/contracts/test_ingredients.py", *(title for title in titles if title.startswith("tests/"))):
+    for file in (
+        "tests/contracts/test_ingredients.py",
+        "tests/contracts/test_figures.py",
+        *(title for title in titles if title.startswith("tests/")),
+    ):
         assert file in passed, f"nothing of {file} was run"
     assert "test_an_image_comes_out_the_same_alone_or_in_any_batch[vflip]" in told.stdout
-
-
-def _show_on_the_page(pictures: Path) -> None:
-    """What CONTRIBUTING says in a sentence: the list in `pictures` names the new function too."""
-    text = pictures.read_text(encoding="utf-8")
-    named = text.replace("*_curves(study)]", "*_curves(study), *_gaps(study)]")
-    assert named != text
-    pictures.write_text(named, encoding="utf-8")
+    assert "test_the_page_shows_what_it_gives_in_its_place[gap]" in told.stdout
 
 
 def a_page(folder: Path, text: str) -> Page:

@@ -51,7 +51,7 @@ def test_adding_an_augmentation_leaves_the_draws_of_the_others_alone(tmp_path):
     one = begun(small(augment=[{"use": "flip"}]), tmp_path / "one")
     other = begun(small(augment=[{"use": "crop", "padding": 2}, {"use": "flip"}]), tmp_path / "other")
     draws = keyed.Draws.of(0, 0, one.data.train.keys)
-    flips = [step for step in (one.recipe.augment[0], other.recipe.augment[1])]
+    flips = (one.recipe.augment[0], other.recipe.augment[1])
     images, labels = torch.arange(72 * 3 * 4 * 4, dtype=torch.int64).to(torch.uint8).view(72, 3, 4, 4), torch.zeros(72, 4)
     assert torch.equal(flips[0].apply(images, labels, draws)[0], flips[1].apply(images, labels, draws)[0])
 

@@ -206,8 +206,6 @@ def _summary(run: Mapping[str, Any], state: str, rows: list[dict[str, Any]], out
     figures |= {
         "test_loss": best["validation_loss"] * 1.04,
         "test_accuracy": outcomes["test"],
-        "last_train_loss": rows[-1]["train_loss"],
-        "last_train_accuracy": rows[-1]["train_accuracy"],
     }
     figures |= {"last_validation_loss": rows[-1]["validation_loss"], "last_validation_accuracy": rows[-1]["validation_accuracy"]}
     figures |= {

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from contrast.errors import InputError
-from contrast.report.shown import shown
 from contrast.report.tables import FORMATS, render
 from contrast.results import Results
+from contrast.shown import shown
 
 FRAME = pd.DataFrame({"arm": ["=1+1", "-x", "@b", "a|b_<c>&", "tab\tx"], "n": [1, -2, 3, 4, 5], "x": [-0.5, np.nan, np.inf, 1 / 3, 1e-9]})
 

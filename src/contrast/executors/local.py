@@ -20,6 +20,10 @@ class Local(ExecutorIngredient):
 
     workers: int = Field(default=2, ge=1, description="processes side by side")
 
+    @property
+    def side_by_side(self) -> int:
+        return self.workers
+
     def threads(self, cores: int) -> int:
         return max(1, cores // self.workers)
 

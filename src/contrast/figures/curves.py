@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrast.figures import _style
+from contrast.figures._picture import Material, Picture, labelled, panels
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ORDER = 30
 MEASURES = {"accuracy": "accuracy, %", "loss": "loss"}
 PARTS = ["validation", "train"]
 COLUMNS = ["arm", "baseline", "measure", "part", "epoch", "mean", "low", "high", "seeds", "chosen"]
@@ -125,3 +127,28 @@ def _vertical(data: pd.DataFrame, measure: str) -> dict[str, Any]:
         axis = alt.Axis(values=[mark for mark in marks if low / 1.05 <= mark <= high * 1.05], format="~g")
         return {"title": MEASURES[measure], "scale": alt.Scale(type="log", nice=False), "axis": axis}
     return {"title": MEASURES[measure], "scale": alt.Scale(zero=False), "axis": alt.Axis(tickCount=6)}
+
+
+def pictures(material: Material) -> list[Picture]:
+    """One picture, where a run has come to the end of an epoch."""
+    study = material.study
+    data = prepare(study.epochs(), study.runs(), str(study.lock["baseline"]))
+    if data.empty:
+        return []
+    drawn = labelled(data)
+    wide = drawn["arm"].nunique() > _style.TOGETHER
+    seeds = int(data["seeds"].max())
+    band = f" Band: least to greatest of {seeds} seeds." if seeds > 1 else ""
+    caption = (
+        f"Accuracy and loss over epochs, mean over seeds. Solid: validation; dashed: train, a running mean under augmentation and while "
+        f"weights still move.{band} Dot: the chosen epoch (median over seeds)."
+    )
+    svg = panels(drawn, draw, "curves", "of train and validation over epochs")
+    return [Picture("curves", "Curves", caption, svg, data, _keys(drawn, wide), wide)]
+
+
+def _keys(drawn: pd.DataFrame, wide: bool) -> tuple[tuple[str, str], ...]:
+    """What the colors mean: each arm, or in panels of an arm each, the arm and the baseline behind it."""
+    arms, first = list(dict.fromkeys(drawn["arm"])), next(iter(drawn.loc[drawn["baseline"], "arm"]), "")
+    colors = {"the arm": _style.COLORS["blue"], first: _style.COLORS["baseline"]} if wide else _style.palette(arms, first)
+    return tuple((arm, _style.role(color)) for arm, color in colors.items())

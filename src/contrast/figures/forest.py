@@ -1,14 +1,20 @@
-"""Effects against the baseline with their intervals: 95 % thick, ticks where the one that decides ends; zero line and margin band."""
+"""Effects against the baseline: 95 % intervals thick, ticks where the deciding one ends, zero line, margin band."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contrast.figures import _style
+from contrast.figures import _style, _svg
+from contrast.figures._picture import Material, Picture, labelled
+from contrast.numbers import plural
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from contrast.compare import Comparison
+
+ORDER = 10
 SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+~g')"
 COLUMNS = ["arm", "verdict", "effect", "low", "high", "deciding_low", "deciding_high", "margin"]
 
@@ -83,3 +89,27 @@ def _domain(data: pd.DataFrame) -> Any:
     low, high = (min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)) if len(ends) else (-1.0, 1.0)
     room = 0.06 * ((high - low) or 1.0)
     return alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+
+
+def pictures(material: Material) -> list[Picture]:
+    """One picture, where an arm has a difference from the baseline."""
+    comparison = material.comparison
+    data = prepare(comparison.table())
+    if data.empty or not data["effect"].notna().any():
+        return []
+    metric = comparison.metric
+    better = "right" if metric.greater_is_better else "left"
+    unit = f" ({metric.unit})" if metric.unit else ""
+    chart = draw(labelled(data), f"difference in {metric.words}{unit}; better to the {better}")
+    label = "Effects with intervals: " + "; ".join(comparison.sentences()[:20])
+    return [Picture("effects", "Effects", _caption(comparison), (_svg.svg(chart, shown(label, 2000), "effects"),), data)]
+
+
+def _caption(comparison: Comparison) -> str:
+    margin = comparison.metric.amount(f"{comparison.margin:g}") if comparison.margin else ""
+    tested = sum(contrast.p is not None for contrast in comparison.contrasts)
+    holm = f" after Holm's correction over {plural(tested, 'arm')}" if tested > 1 else ""
+    ticks = f" Ticks: ends of the interval that decides{holm}, or, for “no difference”, of the one that lies in the grey band."
+    band = f" Grey band: ± {margin}, differences too small to matter." if margin else ""
+    thick = f"Thick: {100 * comparison.level:g} % interval."
+    return f"Difference of each arm from {shown(comparison.baseline.arm)}, paired by seed. {thick}{ticks}{band}"

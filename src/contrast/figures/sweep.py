@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrast.figures import _style
+from contrast.figures._picture import MOST_OF_A_LABEL, Material, Picture, panels
 from contrast.figures._recipe import at
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ORDER = 20
 MEASURES = {"accuracy": "accuracy, %", "loss": "loss"}
 PARTS = ("validation", "train")
 COLUMNS = ["path", "arm", "value", "measure", "part", "mean", "low", "high", "seeds"]
@@ -89,3 +92,17 @@ def _panel(data: pd.DataFrame, measure: str) -> Any:
     bars = base.mark_rule(strokeWidth=1.6).encode(y=alt.Y("low:Q", title=MEASURES[measure], scale=alt.Scale(zero=False)), y2="high:Q")
     dots = base.mark_point(filled=True, size=52, opacity=1, stroke=_style.PAPER, strokeWidth=1).encode(y=y)
     return alt.layer(bars, lines, dots).properties(width=390, height=260)
+
+
+def pictures(material: Material) -> list[Picture]:
+    """A picture for each swept setting."""
+    lock = material.study.lock
+    data = prepare(material.study.runs(), lock["arms"], lock["base"], str(lock["baseline"]))
+    return [_picture(str(path), rows, number) for number, (path, rows) in enumerate(data.groupby("path", sort=False))]
+
+
+def _picture(path: str, rows: pd.DataFrame, number: int) -> Picture:
+    drawn = panels(rows.assign(path=shown(path, MOST_OF_A_LABEL)), draw, f"sweep{number}", f"against {shown(path)}")
+    keys = (("validation", "blue"), ("train", "orange"))
+    caption = f"Accuracy and loss of the chosen weights against {shown(path)}: mean over seeds with its 95 % interval. Choose by validation."
+    return Picture(f"sweep-{number}", "Sweep", caption, drawn, rows, keys)

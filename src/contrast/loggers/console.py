@@ -13,9 +13,13 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
+from contrast.numbers import clock
 from contrast.orders import Event, LoggerIngredient, Order, Tell
+from contrast.shown import shown
 
 ENDS = ("finished", "diverged", "failed", "elsewhere")
+MOST_OF_A_NAME = 60
+MOST_OF_A_CAUSE = 300
 
 
 class Console(LoggerIngredient):
@@ -76,10 +80,10 @@ class Board:
 
     def ended(self, event: Event) -> str:
         """One line about a run that ended."""
-        head = f"[{self.done}/{self.runs}] {event.arm} · seed {event.seed}"
+        head = f"[{self.done}/{self.runs}] {_run(event.arm, event.seed)}"
         detail = event.detail
         if event.kind == "failed":
-            return f"{head}: failed: {detail['cause']}"
+            return f"{head}: failed: {shown(str(detail['cause']), MOST_OF_A_CAUSE)}"
         if event.kind == "elsewhere":
             return f"{head}: another process is at work on it, or has finished it"
         if event.kind == "diverged":
@@ -91,16 +95,20 @@ class Board:
         """One line about an epoch that ended."""
         detail = event.detail
         reached = f"epoch {detail['epoch']}/{detail['epochs']}: validation {100 * detail['validation_accuracy']:.2f} %"
-        return f"      {event.arm} · seed {event.seed} · {reached}, {detail['images_per_second']:,.0f} images/s"
+        return f"      {_run(event.arm, event.seed)} · {reached}, {detail['images_per_second']:,.0f} images/s"
 
     def drawn(self) -> Grid:
         """The board as a table for the terminal."""
         grid = Grid.grid(padding=(0, 2))
         left = self.seconds_left()
-        grid.add_row(Text(f"{self.done} of {self.runs} runs", style="bold"), Text(f"about {duration(left)} left" if left is not None else "starting"))
+        grid.add_row(Text(f"{self.done} of {self.runs} runs", style="bold"), Text(f"about {clock(left)} left" if left is not None else "starting"))
         for (arm, seed), detail in self.running.items():
-            grid.add_row(Text(f"{arm} · seed {seed}"), Text(_standing(detail)))
+            grid.add_row(Text(_run(arm, seed)), Text(_standing(detail)))
         return grid
+
+
+def _run(arm: str, seed: int) -> str:
+    return f"{shown(arm, MOST_OF_A_NAME)} · seed {seed}"
 
 
 def _standing(detail: dict[str, Any]) -> str:
@@ -109,10 +117,3 @@ def _standing(detail: dict[str, Any]) -> str:
     best = f", best validation {100 * detail['best_accuracy']:.2f} %" if detail["best_accuracy"] is not None else ""
     epoch = min(detail["epoch"] + 1, detail["epochs"])
     return f"epoch {epoch}/{detail['epochs']}, step {detail['step']}/{detail['steps']}, {detail['images_per_second']:,.0f} images/s{best}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: ``0:54``, ``12:03``, ``1:02:03``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from contrast.numbers import NOTHING, clock, duration, number, plural, significant, size
 from contrast.report import settings
-from contrast.report.numbers import NOTHING, clock, duration, number, plural, significant, size
-from contrast.report.study_tables import by_arm
 from contrast.report.tables import records
 from contrast.report.terminal import machine_line
 from contrast.report.threats import threats
+from contrast.study_tables import by_arm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contrast.compare.comparison import ArmSummary
     from contrast.compare.contrast import Contrast
     from contrast.compare.estimate import Interval
-    from contrast.report.study_tables import StudyTables
+    from contrast.study_tables import StudyTables
 
 MARKS = {"helps": "+", "hurts": "−", "no difference": "=", "diverged": "×"}  # in every font
 RUN_COLUMNS = {

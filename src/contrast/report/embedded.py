@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrast.errors import InputError, nearest
-from contrast.report.study_tables import StudyTables, by_arm, judged
 from contrast.report.tables import plain
+from contrast.study_tables import StudyTables, by_arm, judged
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from contrast.compare import Comparison
-    from contrast.report.study_tables import Outcomes
+    from contrast.study_tables import Outcomes
 
 ELEMENT = "contrast-tables"
 FORMAT = "contrast report 1"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from contrast.figures._style import ROLES
 from contrast.report import embedded
 from contrast.report.contents import contents
-from contrast.report.pictures import Picture, pictures
-from contrast.report.shown import shown
+from contrast.report.pictures import pictures
 from contrast.report.tables import render
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from contrast.compare import Comparison
-    from contrast.report.study_tables import StudyTables
+    from contrast.figures._picture import Picture
+    from contrast.study_tables import StudyTables
 
 FOLDER = Path(__file__).parent
 MOST_OF_A_QUESTION = 2000

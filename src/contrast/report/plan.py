@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contrast.report.numbers import plural
-from contrast.report.shown import shown
+from contrast.numbers import plural
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     from rich.console import Console

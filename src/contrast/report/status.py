@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from contrast.report.numbers import clock, plural
-from contrast.report.shown import shown
+from contrast.numbers import clock, plural
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd

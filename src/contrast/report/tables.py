@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrast.errors import InputError, nearest
-from contrast.report.numbers import NOTHING, is_number, significant
-from contrast.report.shown import shown
+from contrast.numbers import NOTHING, is_number, significant
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,10 +106,20 @@ def _latex(frame: pd.DataFrame) -> str:
 
 
 def _text(frame: pd.DataFrame, width: int | None) -> str:
+    rows = [[str(column) for column in frame.columns]] + [[shown(_cell(v), MOST_OF_A_CELL) for v in row.values()] for row in records(frame)]
+    return aligned(rows, [_is_numeric(frame, column) for column in frame.columns], width)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], width: int | None = None) -> str:
+    """Cells in columns for a terminal, wide characters counted as two.
+
+    Args:
+        rows: the headings, then one row each.
+        right: for each column whether its cells end at one edge, as numbers do.
+        width: see `render`.
+    """
     from rich.cells import cell_len
 
-    rows = [[str(column) for column in frame.columns]] + [[shown(_cell(v), MOST_OF_A_CELL) for v in row.values()] for row in records(frame)]
-    right = [_is_numeric(frame, column) for column in frame.columns]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(right))]
     fitting = _fitting(widths, width)
     lines = []

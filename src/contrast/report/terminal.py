@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contrast.report.numbers import clock, plural
-from contrast.report.shown import shown
+from contrast.numbers import clock, plural
+from contrast.shown import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from contrast.compare import Comparison
-    from contrast.report.study_tables import StudyTables
+    from contrast.study_tables import StudyTables
 
 STYLES = {"helps": "green", "hurts": "red", "diverged": "red", "no difference": "cyan"}
 MOST_OF_A_NAME = 40

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contrast.report.numbers import duration, plural
+from contrast.numbers import duration, plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from contrast.compare import Comparison
-    from contrast.report.study_tables import StudyTables
+    from contrast.study_tables import StudyTables
 
 FEW_SEEDS = 5
 UNEQUAL_TIME = 1.25
