@@ -25,7 +25,6 @@ PAIRS = [
     ("u3-b32", "contrast", "bare", "loop over bare steps, U3's net, batch 32", "—"),
     ("u3-b32-flip-crop", "contrast", "plain", "against the plain loop, U3's net, batch 32, flip + crop", "≥ 2"),
     ("u3-b256-flip-crop", "contrast", "plain", "against the plain loop, U3's net, batch 256, flip + crop", "—"),
-    ("s1-bn-b128-flip-crop", "contrast", "plain", "against the plain loop, S1's net with batch norm, batch 128, flip + crop", "—"),
 ]
 
 

@@ -43,6 +43,8 @@ class Console(LoggerIngredient):
                     live.update(board.drawn())
 
                 yield tell
+        if self.level != "quiet" and orders:
+            terminal.print()  # the answer comes next
 
     def _tell(self, terminal: Terminal, board: Board, event: Event) -> None:
         board.take(event)
