@@ -60,7 +60,7 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     waiting = [run for run in plan.distinct if relock or not folder.run(plan.folder_of(run)).finished]
     kept_bytes = sum(_bytes_of_run(counts[run.arm], data[run.arm], plan.study.keep) for run in waiting)
     passing_bytes = max((_bytes_of_checkpoints(counts[run.arm]) for run in waiting), default=0) * executor.side_by_side
-    remarks = [*plan.remarks, *(machine.drifted() if kept else [])]
+    remarks = [*plan.remarks, *(machine.drifted() if kept else []), *_crowding(machine, executor)]
     lock = _lock(plan, machine, data, counts, command, remarks)
     orders = tuple(
         Order(
@@ -80,6 +80,15 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
         for run in waiting
     )
     return Prepared(plan, orders, lock, kept_bytes + passing_bytes, tuple(remarks))
+
+
+def _crowding(machine: Machine, executor: ExecutorIngredient) -> list[str]:
+    """A remark where runs side by side would take more threads than there are cores, since threads that wait for each other are slow."""
+    wanted = machine.threads * executor.side_by_side
+    if executor.side_by_side == 1 or wanted <= cores():
+        return []
+    planned = f"the study was planned with {machine.threads} threads a run, and that holds"
+    return [f"{planned}: {executor.side_by_side} runs side by side take {wanted} threads on {cores()} cores, which is slower than one by one"]
 
 
 def _within_arm(arm: Arm, error: InputError) -> InputError:

@@ -195,3 +195,12 @@ def test_an_arm_trained_on_wrong_labels_is_found_to_hurt_and_one_that_changes_an
     effects = {contrast.arm: contrast.effect for contrast in comparison.contrasts}
     assert effects["unused draw"] == 0
     assert np.isfinite(effects["wrong labels"])
+
+
+def test_more_threads_than_cores_are_remarked_where_a_study_planned_for_one_run_at_a_time_goes_on_side_by_side(tmp_path):
+    asked = study(seeds=1)
+    carry_out(asked, doing(asked, tmp_path))
+    more = study(seeds=2)
+    assert not plan(more, doing(more, tmp_path)).remarks
+    (remark,) = plan(more, doing(more, tmp_path, executor="local", workers=2)).remarks
+    assert "2 runs side by side take 2 threads on 1 cores, which is slower than one by one" in remark

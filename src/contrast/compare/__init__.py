@@ -7,6 +7,7 @@ from .contrast import Contrast
 from .estimate import Estimate, Interval, mean_estimate
 from .factorial import FactorialEffect, factorial_effects, fractional_effects
 from .intervals import paired_t_interval, two_way_estimate, two_way_interval
+from .kinds import Verdict
 from .metrics import ComparisonError, Metric, metric_named
 from .power import (
     SeedsNeeded,
@@ -35,7 +36,6 @@ from .sequential import (
 from .sweep import BestOfSweep, Trend, best_of_sweep, trend
 from .testing import Holm, SignFlip, equivalence, holm, paired_t, sign_flip
 from .variance import MeanSquares, VarianceParts, mean_squares, variance_parts
-from .verdict import Verdict
 
 __all__ = [
     "ArmSummary",

@@ -9,13 +9,13 @@ import numpy
 
 from .estimate import Estimate, Floats, Interval, mean_estimate, spread
 from .intervals import OTHER_SEED, OTHER_SEED_AND_IMAGES, two_way_estimate
+from .kinds import NOT_YET, Verdict
 from .metrics import ComparisonError
 from .pairing import ArmRuns
 from .power import SeedsNeeded
 from .sequential import Look, looks_at, sequential_equivalence, sequential_p
 from .testing import SignFlip, sign_flip
 from .variance import MeanSquares, VarianceParts, mean_squares, variance_parts
-from .verdict import NOT_YET, Verdict
 
 Outcomes = Mapping[int, numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.generic]]]
 

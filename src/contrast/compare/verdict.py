@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .estimate import Interval
+from .kinds import NOT_YET, Kind, Verdict
 from .metrics import Metric
 from .rounding import decimals_apart, decimals_for, number, p_text, percent, signed
 
 if TYPE_CHECKING:
     from .contrast import Contrast, Terms
     from .power import SeedsNeeded
-
-Kind = Literal["not yet", "diverged", "one seed", "zero variance", "helps", "hurts", "no difference", "undecided"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is said of an arm. `sentence` carries the interval at the level that decided, `short` fits a table's last column."""
-
-    kind: Kind
-    sentence: str
-    short: str
-
-
-NOT_YET = Verdict("not yet", "not yet: no finished pairs", "not yet")
 
 
 def verdict_on(contrast: Contrast, metric: Metric, terms: Terms) -> Verdict:
