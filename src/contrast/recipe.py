@@ -68,7 +68,7 @@ class Recipe(BaseModel):
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         default="auto", description="auto: channels_last where the device gains by it"
     )
-    compile: bool | Literal["auto"] = Field(default="auto", description="auto: torch.compile where it was measured faster")
+    compile: bool | Literal["auto"] = Field(default="auto", description="torch.compile; auto: off, since it was nowhere measured to be faster yet")
     deterministic: bool = Field(default=False, description="repeat bit for bit on a GPU too, at some cost (a CPU always does)")
     seed: int = Field(default=0, ge=0, le=2**31, description="what all randomness is derived from")
 

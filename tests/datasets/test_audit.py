@@ -140,6 +140,11 @@ def test_imbalance_is_that_of_the_training_images() -> None:
     assert "accuracy will favor the large ones" in found.to_text()
 
 
+def test_a_balanced_set_is_told_as_such() -> None:
+    labels = np.arange(80) % 2
+    assert "balanced: every class has 20 training images" in audited(photographs(80), labels).to_text()
+
+
 def test_no_image_to_search_among_gives_no_twins() -> None:
     assert len(find_twins(made(photographs(8)), np.empty(0, np.int64)).image) == 0
 

@@ -24,7 +24,7 @@ class Flip(AugmentIngredient):
         """Flip a batch; see `AugmentIngredient.apply`."""
         batch, channels, height, width = images.shape
         rows = images.permute(0, 2, 3, 1)
-        # Both versions of every image as rows, of which one each is copied whole: on a CPU 3 times as fast as
+        # Both versions of every image as rows, of which one each is copied whole: on a CPU half the time of
         # `where` on single bytes, and without the wait for a GPU that selecting by a mask costs.
         both = torch.cat([rows.reshape(batch, -1), rows.flip(2).reshape(batch, -1)])
         chosen = torch.arange(batch, device=images.device) + batch * (draws.uniform("flip") < self.p)

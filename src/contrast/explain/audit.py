@@ -111,6 +111,13 @@ class Audit:
         """Plain data for JSON."""
         return asdict(self)
 
+    def _balance(self) -> str:
+        (large, most), (small, fewest) = self.largest, self.smallest
+        if most == fewest:
+            return f"balanced: every class has {most:,} training images"
+        told = f"imbalance {self.imbalance:.2f}: class {large!r} has {most:,} training images, {small!r} has {fewest:,}"
+        return told if self.imbalance <= _EQUAL_LIMIT else f"{told}; accuracy will favor the large ones"
+
     def to_text(self) -> str:
         """Lines for a terminal, without a newline at the end: every damaged file, the first five of every other kind."""
         lines = [f"{self.images:,} images audited: " + ", ".join(f"{part} {count:,}" for part, count in self.parts.items() if count)]
@@ -122,8 +129,7 @@ class Audit:
             shown = len(found) if kind == "damaged" else _SHOWN
             lines += [f"    {in_one_line(finding.id)} {in_one_line(finding.told)}" for finding in found[:shown]]
             lines += [f"    … and {len(found) - shown:,} more"] if len(found) > shown else []
-        told = f"class {self.largest[0]!r} has {self.largest[1]:,} training images, {self.smallest[0]!r} has {self.smallest[1]:,}"
-        lines.append(f"imbalance {self.imbalance:.2f}: {told}" + ("" if self.imbalance <= _EQUAL_LIMIT else "; accuracy will favor the large ones"))
+        lines.append(self._balance())
         if self.leaked():
             share = self.leaked() / self.parts[TEST]
             lines.append(
