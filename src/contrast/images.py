@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from contrast import keyed
@@ -215,8 +214,3 @@ def with_wrong_labels(images: Images, positions: NDArray[np.int64], share: float
     away = draws.integers("wrong label", 1, len(images.classes)).numpy()
     labels[chosen] = (labels[chosen] + away) % len(images.classes)
     return labels
-
-
-def tensor(images: Images, positions: NDArray[np.int64]) -> torch.Tensor:
-    """Some images as ``uint8 [n, C, H, W]``, stored channels last."""
-    return torch.from_numpy(images.pixels[positions]).permute(0, 3, 1, 2)

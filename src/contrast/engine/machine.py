@@ -99,7 +99,7 @@ RELOCK = "run it there, or add --relock to set the old runs aside and start anew
 
 
 def spare_the_compiler() -> None:
-    """Keep optimizers from importing torch's compiler, which takes as long as importing torch itself.
+    """Keep optimizers from importing torch's compiler, which takes nearly as long as importing torch itself.
 
     torch marks some of their methods as not to be compiled and imports the compiler for that at their first call, even
     where nothing is compiled. The mark is set here beforehand. A torch that marks otherwise imports as before.

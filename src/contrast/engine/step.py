@@ -46,7 +46,7 @@ def step(
 def update(optimizer: torch.optim.Optimizer) -> None:
     """`optimizer.step()` without the wrapper that torch puts around it.
 
-    The wrapper serves the profiler and the compiler, and imports the latter at its first call, which takes as long as
-    importing torch itself; a test compares the two.
+    The wrapper serves the profiler and the compiler, and imports the latter at its first call, which takes nearly as
+    long as importing torch itself; a test compares the two.
     """
     inspect.unwrap(type(optimizer).step)(optimizer)
