@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrast import changes
+from contrast.designs import value_name
 from contrast.errors import InputError
 from contrast.recipe import Recipe
-from contrast.study import Arm, Plan, Study, slug, value_name
+from contrast.study import Arm, Plan, Study, slug
 
 BASE = {
     "data": "synthetic",
@@ -394,7 +395,10 @@ class TestMessages:
             ({"arms": {"a": {"augment.flop": "on"}}}, "arms.a.augment.flop: there is no augment 'flop'; did you mean 'flip'?"),
             ({"arms": {"a": {"augment.flip": "off"}}}, "arms.a.augment.flip: 'flip' is not among the augmentations; "),
             ({"arms": {"a": {"augment.flip": 3}}}, "arms.a.augment.flip: 3 is wrong; give a name or a mapping"),
-            ({"sweep": {"model.dropout": 3}}, "sweep.model.dropout: 3 is wrong; it should be a list (dotted path → values; each value is an arm)"),
+            (
+                {"sweep": {"model.dropout": 3}},
+                "sweep.model.dropout: 3 is wrong; it should be a list or a mapping (dotted path → values, or linspace, logspace; ",
+            ),
             ({"sweep": {"model.dropout": []}}, "sweep.model.dropout: has no values; give a list of values, each of which makes an arm"),
             ({"sweep": {"model.dropout": [0.1, 0.1]}}, "sweep.dropout 0.1: two arms have this name; give each arm a name, and each value once"),
             ({"sweep": {"model.dropout": [0.0]}}, f"sweep.dropout 0.0: {NOTHING}"),
@@ -404,7 +408,10 @@ class TestMessages:
             ({"seeds": 0}, "seeds: 0 is wrong; give 1 to 10,000"),
             ({"seeds": 10**9}, "seeds: 1000000000 is wrong; give 1 to 10,000"),
             ({"seeds": []}, "seeds: 0 is wrong; give 1 to 10,000"),
-            ({"seeds": [1, 1]}, "seeds: [1, 1] is wrong; give a count, e.g. 5, or a list in which each stands once, e.g. [0, 1, 2]"),
+            (
+                {"seeds": [1, 1]},
+                "seeds: [1, 1] is wrong; give a count, e.g. 5, a list in which each stands once, e.g. [0, 1, 2], or {start: 3",
+            ),
             ({"seeds": [-1]}, "seeds: [-1] is wrong; give a count"),
             ({"seeds": [2**31 + 1]}, "seeds: [2147483649] is wrong; give a count"),
             ({"seeds": True}, "seeds: true is wrong; give a count"),

@@ -40,11 +40,11 @@ def write_down(prepared: Prepared, folder: StudyFolder, places: Places, *, reloc
             sizes = f"the runs take {size_in_words(prepared.bytes_needed)} and the disk has {size_in_words(free)} left"
             raise RunFailed(f"{folder.path}: {sizes}; free some, or set keep: best or keep: none")
         aside = folder.set_aside(datetime.now().strftime("%Y%m%d-%H%M%S")) if relock and folder.lock() else None
-        for arm in prepared.plan.arms:
-            path = folder.split_path(data_key(arm.recipe))
+        for key, recipe in prepared.plan.by_data(data_key).items():
+            path = folder.split_path(key)
             if not path.exists():
-                write_durably(path, json.dumps(data_of(arm.recipe, places, prepared.lock["machine"]["device"]).split(), ensure_ascii=True))
-        for run in prepared.plan.distinct:
+                write_durably(path, json.dumps(data_of(recipe, places, prepared.lock["machine"]["device"]).split(), ensure_ascii=True))
+        for run in (*prepared.plan.distinct, *prepared.plan.trial_runs):
             _tidy(folder.run(prepared.plan.folder_of(run)))
         study = study_file.write(prepared.plan.study)
         write_durably(folder.path / "study.yaml", study)
@@ -106,4 +106,4 @@ def _carried_out(order: Order, folder: RunFolder, listener: Any) -> dict[str, An
         folder.write("recipe.yaml", study_file.write_run(recipe, order.question, order.study))
     training = Training.begin(recipe, machine, data, folder, listener)
     recipe.loop.train(training)
-    return finish(training, order.arm, order.keep)
+    return finish(training, order.arm, order.keep, judged=order.judged)

@@ -1,10 +1,10 @@
-"""The door to a study: plan → conduct → results."""
+"""The door to a study: search → plan → conduct → compare → more seeds → results."""
 
 from __future__ import annotations
 
 import errno
-import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,27 +15,11 @@ from contrast.store import StudyFolder
 from contrast.study import Study, slug
 
 if TYPE_CHECKING:
+    from contrast.designs import Trial
     from contrast.orders import ExecutorIngredient, LoggerIngredient
     from contrast.prepare import Prepared
     from contrast.results import Results
-
-
-def places(data: str | Path | None = None) -> Places:
-    """Where data is looked for: the folder given, then ``$CONTRAST_DATA``, then the user's cache folder.
-
-    Raises:
-        InputError: the folder given is not there.
-    """
-    from platformdirs import user_cache_path
-
-    folders = []
-    if data is not None:
-        if not Path(data).is_dir():
-            raise InputError("is no folder", where=f"--data {data}", right="give the folder that holds the data sets")
-        folders.append(Path(data).resolve())
-    if os.environ.get("CONTRAST_DATA"):
-        folders.append(Path(os.environ["CONTRAST_DATA"]).resolve())
-    return Places(folders=(*folders, user_cache_path("contrast")))
+    from contrast.study import Plan
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ class Doing:
         except InputError as error:
             raise InputError(error.what, where=f"--{error.where}", right=error.right) from None
         logger: Any = catalog.parse("logger", {"use": "console", "level": more.pop("level", "normal")})
-        return cls(_folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), places(data), made, logger, **more)
+        return cls(_folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), Places.usual(data), made, logger, **more)
 
 
 def _folder(path: Path) -> Path:
@@ -90,16 +74,29 @@ def _folder(path: Path) -> Path:
 def plan(study: Study, doing: Doing) -> Prepared:
     """Plan a study and check it against data and machine; nothing is written.
 
+    Of a race, the runs up to its first look are planned; of a search, the arms without what it will find.
+
     Raises:
         InputError: it can't be carried out.
     """
+    return _prepared(study.plan(), doing)
+
+
+def expected_seconds(prepared: Prepared, doing: Doing) -> float:
+    """About how long what is left of a plan will take, from a few timed steps of each distinct network."""
+    from contrast.probe import expected
+
+    return expected(prepared, doing.places, doing.executor).seconds
+
+
+def _prepared(planned: Plan, doing: Doing) -> Prepared:
     from contrast.prepare import prepare
 
-    return prepare(study.plan(), StudyFolder(doing.runs), doing.places, doing.executor, command=doing.command, relock=doing.relock)
+    return prepare(planned, StudyFolder(doing.runs), doing.places, doing.executor, command=doing.command, relock=doing.relock)
 
 
 def carry_out(study: Study, doing: Doing) -> Results:
-    """Carry out what is left of a study.
+    """Carry out what is left of a study: its search, then its arms, then, in a race, more seeds for what is undecided.
 
     Returns:
         What its folder says afterwards.
@@ -108,29 +105,60 @@ def carry_out(study: Study, doing: Doing) -> Results:
         InputError: the study can't be carried out.
         RunFailed: a run failed; the others were carried out all the same.
     """
+    from contrast.racing import more_seeds
+
+    def at_work(planned: Plan, *, choosing: bool = False) -> Results:
+        nonlocal doing
+        results = _carried_out(planned, doing, choosing)
+        doing = replace(doing, relock=False)  # old runs are set aside once
+        return results
+
+    found, trials = _found(study, at_work)
+    results = at_work(study.plan(found=found, trials=trials))
+    seeds: dict[str, int] | None = None
+    while (seeds := more_seeds(study, results, seeds)) is not None:
+        results = at_work(study.plan(seeds=seeds, found=found, trials=trials))
+    return results
+
+
+def _found(study: Study, at_work: Callable[..., Results]) -> tuple[Mapping[str, Any] | None, tuple[Trial, ...]]:
+    """What the study's search finds, and everything that it tried; its trials are carried out here, round by round."""
+    if study.search is None:
+        return None, ()
+    from contrast.searching import Searching
+
+    searching = Searching(study.search, study.base.choose)
+    while searching.ask():
+        searching.tell(at_work(study.plan(trials=searching.trials), choosing=True))
+    return searching.best(), searching.trials
+
+
+def _carried_out(planned: Plan, doing: Doing, choosing: bool) -> Results:
+    """Carry out what is left of a plan; while `choosing`, of its search alone."""
     from contrast.conduct import carry_out as work
     from contrast.conduct import write_down
     from contrast.results import Results
 
-    prepared = plan(study, doing)
+    prepared = _prepared(planned, doing)
     try:
         write_down(prepared, StudyFolder(doing.runs), doing.places, relock=doing.relock)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunFailed(f"{doing.runs}: can't be written: {error.strerror}") from None
         raise InputError(f"can't be written: {error.strerror or error}", where=f"--runs {doing.runs}", right="name another folder") from None
+    orders = tuple(order for order in prepared.orders if not choosing or not order.judged)
     failures: list[str] = []
-    with doing.logger.listening(prepared.orders) as tell:
+    with doing.logger.listening(orders) as tell:
 
         def noted(event: Any) -> None:
             if event.kind == "failed":
                 failures.append(f"{event.arm} seed {event.seed}: {event.detail['cause']}")
             tell(event)
 
-        if prepared.orders:
-            doing.executor.carry_out(prepared.orders, work, noted)
+        if orders:
+            doing.executor.carry_out(orders, work, noted)
     if failures:
-        raise RunFailed(f"{len(failures)} of {len(prepared.orders)} runs failed: {failures[0]}" + (" (and others)" if len(failures) > 1 else ""))
+        raise RunFailed(f"{len(failures)} of {len(orders)} runs failed: {failures[0]}" + (" (and others)" if len(failures) > 1 else ""))
     return Results(doing.runs)
 
 

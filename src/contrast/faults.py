@@ -112,6 +112,8 @@ def allowed(schema: Schema) -> str:
     if "anyOf" in schema:
         branches = [allowed(branch) for branch in schema["anyOf"]]
         return f"{', '.join(branches[:-1])} or {branches[-1]}"
+    if "$ref" in schema:
+        return "a mapping"
     if "enum" in schema or "const" in schema:
         return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     match schema.get("type"):

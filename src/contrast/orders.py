@@ -27,6 +27,7 @@ class Order:
         question, study: for the recipe file.
         keep: which weights stay.
         import_path: folders that code from outside is imported from.
+        judged: whether the run is evaluated on test at its end; runs that only choose settings are not.
     """
 
     arm: str
@@ -41,6 +42,7 @@ class Order:
     study: str
     keep: Literal["both", "best", "none"]
     import_path: tuple[str, ...] = ()
+    judged: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,19 @@ import torch
 
 from contrast import changes
 from contrast.catalog import is_outside
+from contrast.designs import BASELINE
 from contrast.engine.batches import Batches, bound
 from contrast.engine.machine import RELOCK, Machine, cores, resolve, spare_the_compiler
+from contrast.engine.sampling import order_of
 from contrast.engine.training import LoadedData
-from contrast.errors import ContrastError, InputError
+from contrast.errors import InputError
 from contrast.loaded import data_key, data_of
 from contrast.orders import ExecutorIngredient, Order
+from contrast.planned_model import PlannedModel, initial_share, planned_model
 from contrast.protocols import Places
 from contrast.recipe import Recipe
 from contrast.store import StudyFolder
-from contrast.study import BASELINE, Arm, Plan
+from contrast.study import Arm, Plan
 
 LOCK_VERSION = 1
 
@@ -54,14 +57,18 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     spare_the_compiler()
     kept = None if relock else folder.lock()
     machine = Machine.from_lock(kept["machine"]) if kept else resolve(executor.threads(cores()))
-    data = {arm.name: _checked_data(arm, machine, places, kept, folder) for arm in plan.arms}
-    counts = {arm.name: _checked_model(arm, machine, data[arm.name]) for arm in plan.arms}
-    by_arm = {arm.name: arm for arm in plan.arms}
-    waiting = [run for run in plan.distinct if relock or not folder.run(plan.folder_of(run)).finished]
+    whole = (*plan.arms, *plan.trials)
+    check = _Check(machine, places, kept, folder)
+    data = {arm.name: check.data(arm, plan.first_recipe(arm)) for arm in whole}
+    counts = {arm.name: _checked_model(arm, data[arm.name], kept) for arm in whole}
+    splits = [check.split(recipe) for recipe in plan.by_data(data_key).values()]
+    waiting = [run for run in (*plan.distinct, *plan.trial_runs) if relock or not folder.run(plan.folder_of(run)).finished]
     kept_bytes = sum(_bytes_of_run(counts[run.arm], data[run.arm], plan.study.keep) for run in waiting)
     passing_bytes = max((_bytes_of_checkpoints(counts[run.arm]) for run in waiting), default=0) * executor.side_by_side
-    remarks = [*plan.remarks, *(machine.drifted() if kept else []), *_crowding(machine, executor)]
-    lock = _lock(plan, machine, data, counts, command, remarks)
+    seen = dict.fromkeys(caution for each in data.values() for caution in each.cautions)
+    remarks = [*plan.remarks, *seen, *(machine.drifted() if kept else []), *_crowding(machine, executor), *_model_remarks(counts)]
+    lock = _lock(plan, machine, splits, counts, command, remarks)
+    choosing = {run.recipe.id for run in plan.trial_runs}
     orders = tuple(
         Order(
             arm=run.arm,
@@ -70,12 +77,13 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
             folder=folder.run(plan.folder_of(run)).path,
             machine=machine.to_dict(),
             places=places.folders,
-            split=folder.split_path(data_key(by_arm[run.arm].recipe)),
+            split=folder.split_path(data_key(run.recipe)),
             fingerprint=data[run.arm].fingerprint,
             question=plan.study.question,
             study=plan.study.name,
             keep=plan.study.keep,
-            import_path=tuple(sys.path) if any(is_outside(arm.recipe.model.use) for arm in plan.arms) else (),
+            import_path=tuple(sys.path) if any(is_outside(part.use) for arm in whole for part in (arm.recipe.model, arm.recipe.data)) else (),
+            judged=run.recipe.id not in choosing,
         )
         for run in waiting
     )
@@ -95,30 +103,63 @@ def _within_arm(arm: Arm, error: InputError) -> InputError:
     return error.below("base" if arm.name == BASELINE else f"{arm.origin}.{arm.name}")
 
 
-def _checked_data(arm: Arm, machine: Machine, places: Places, kept: Mapping[str, Any] | None, folder: StudyFolder) -> LoadedData:
-    recipe = arm.recipe
-    try:
-        path = folder.split_path(data_key(recipe)) if kept else None
-        data = _found_data(recipe, places, machine.for_recipe(recipe).device, path)
-        known = [entry for entry in (kept["data"] if kept else []) if entry["key"] == data_key(recipe)]
+@dataclasses.dataclass
+class _Check:
+    """Checks data against the machine and against the lock of a study that was begun; each set and split is described once."""
+
+    machine: Machine
+    places: Places
+    kept: Mapping[str, Any] | None
+    folder: StudyFolder
+    _splits: dict[str, Split] = dataclasses.field(default_factory=dict)
+
+    def data(self, arm: Arm, recipe: Recipe) -> LoadedData:
+        """An arm's data, with its batch size, augmentations and loss tried on it."""
+        try:
+            data = self._found(recipe)
+            if recipe.batch_size > len(data.train):
+                told = f"{recipe.batch_size} is more than the {len(data.train)} training images"
+                raise InputError(told, where="batch_size", right="take a smaller batch")
+            _check_batch(recipe, data, self.machine.for_recipe(recipe))
+        except InputError as error:
+            raise _within_arm(arm, error) from None
+        self._describe(recipe, data)
+        return data
+
+    def split(self, recipe: Recipe) -> Split:
+        """What the lock says of a set and split, and the test images of it."""
+        if data_key(recipe) not in self._splits:
+            self._describe(recipe, self._found(recipe))
+        return self._splits[data_key(recipe)]
+
+    def _describe(self, recipe: Recipe, data: LoadedData) -> None:
+        if data_key(recipe) not in self._splits:
+            self._splits[data_key(recipe)] = Split(_data_entry(recipe, data), frozenset(data.test.ids))
+
+    def _found(self, recipe: Recipe) -> LoadedData:
+        path = self.folder.split_path(data_key(recipe)) if self.kept else None
+        data = _found_data(recipe, self.places, self.machine.for_recipe(recipe).device, path)
+        known = [entry for entry in (self.kept["data"] if self.kept else []) if entry["key"] == data_key(recipe)]
         if known and known[0]["fingerprint"] != data.fingerprint:
             raise InputError("the images or labels are not those that the study was planned with", where="data", right=RELOCK)
         if len(data.classes) < 2:
             raise InputError(f"there is only one class, {data.classes[0]!r}", where="data", right="give at least two classes")
-        if recipe.batch_size > len(data.train):
-            raise InputError(
-                f"{recipe.batch_size} is more than the {len(data.train)} training images", where="batch_size", right="take a smaller batch"
-            )
-        _check_batch(recipe, data, machine.for_recipe(recipe))
-    except InputError as error:
-        raise _within_arm(arm, error) from None
-    return data
+        return data
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A data set and its split: what the lock says of it, and the ids of its test images."""
+
+    entry: dict[str, Any]
+    test: frozenset[str]
 
 
 def _check_batch(recipe: Recipe, data: LoadedData, machine: Machine) -> None:
     """Augment two images and measure a loss on them, which shows what settings do not fit the data."""
     augment, _ = bound(recipe.augment, data.training_images)
-    _, labels = next(iter(Batches(data.train, augment, min(2, len(data.train)), recipe.seed, machine).of_epoch(0)))
+    order = order_of(recipe.sampler, data, recipe.batch_size)
+    _, labels = next(iter(Batches(data.train, augment, min(2, len(data.train)), recipe.seed, machine, order).of_epoch(0)))
     try:
         recipe.loss.value(torch.zeros(labels.shape, device=labels.device), labels)
     except RuntimeError as error:
@@ -132,71 +173,43 @@ def _found_data(recipe: Recipe, places: Places, device: str, split: Path | None)
         raise (error if error.where.startswith("data") else error.within("data")) from None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Counts:
-    """What an arm's network holds: name → shape of every parameter, bytes of weights and buffers, trainable values."""
-
-    shapes: Mapping[str, torch.Size]
-    weight_bytes: int
-    trainable: int
-
-    @property
-    def parameters(self) -> int:
-        return sum(shape.numel() for shape in self.shapes.values())
-
-
-def _checked_model(arm: Arm, machine: Machine, data: LoadedData) -> _Counts:
-    """Build an arm's network on the meta device, where it costs nothing, and run its optimizer's constructor."""
+def _checked_model(arm: Arm, data: LoadedData, kept: Mapping[str, Any] | None) -> PlannedModel:
+    """An arm's network, built on the meta device, its weights found and compared with those that the study was planned with."""
     try:
-        model = _meta_model(arm.recipe, data)
-        arm.recipe.optimizer.build(list(model.named_parameters()), fused=False)
+        planned = planned_model(arm.recipe, data)
+        known = next((entry.get("weights") for entry in (kept["arms"] if kept else []) if entry["name"] == arm.name), None)
+        if known is not None and planned.loaded is not None and known["sha256"] != planned.loaded.sha256:
+            raise InputError(f"{planned.loaded.source} is not the file that the study was planned with", where="model.weights", right=RELOCK)
     except InputError as error:
-        raise _within_arm(arm, error if error.where.startswith("model") else error.within("model")) from None
-    except ContrastError:
-        raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise _within_arm(arm, InputError(f"can't be built: {what}", where="model", right="mend its settings")) from error
-    held = [*model.parameters(), *model.buffers()]
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return _Counts({name: p.shape for name, p in model.named_parameters()}, sum(t.numel() * t.element_size() for t in held), trainable)
+        raise _within_arm(arm, error) from None
+    return planned
 
 
-def _meta_model(recipe: Recipe, data: LoadedData) -> torch.nn.Module:
-    """The network without storage. Our own check their arithmetic when they are built; others are run once."""
-    with torch.device("meta"):
-        model = recipe.model.build(data.shape, len(data.classes))
-        if not is_outside(recipe.model.use):
-            return model
-        logits = model.eval()(torch.empty(2, *data.shape))
-    if tuple(logits.shape) != (2, len(data.classes)):
-        raise InputError(f"gives {tuple(logits.shape)} for two images", right=f"it must give (2, {len(data.classes)})")
-    return model
+def _model_remarks(models: Mapping[str, PlannedModel]) -> list[str]:
+    """What there is to say of the arms' networks, each once, with the first arm that it is true of."""
+    first: dict[str, str] = {}
+    for name, planned in models.items():
+        for remark in planned.remarks:
+            first.setdefault(remark, name)
+    return [remark if name == BASELINE else f"{name}: {remark}" for remark, name in first.items()]
 
 
-def _bytes_of_run(counts: _Counts, data: LoadedData, keep: str) -> int:
+def _bytes_of_run(counts: PlannedModel, data: LoadedData, keep: str) -> int:
     """Disk that a finished run takes: weights, rows per image, rows."""
     kept = {"both": 2, "best": 1, "none": 0}[keep] * counts.weight_bytes
     images = (len(data.validation) + len(data.test)) * (min(len(data.classes), 100) * 4 + 40)
     return kept + images + 100_000
 
 
-def _bytes_of_checkpoints(counts: _Counts) -> int:
+def _bytes_of_checkpoints(counts: PlannedModel) -> int:
     """Disk that an unfinished run takes besides: two checkpoints at the moment of a change, each of weights, an average and
     two moments of an optimizer, and the best weights twice."""
     return (2 * 4 + 2) * counts.weight_bytes
 
 
-def initial_share(counts: _Counts, baseline: _Counts) -> float:
-    """Share of an arm's parameters that start from the baseline's values: same name, same shape, same seed."""
-    common = sum(shape.numel() for name, shape in counts.shapes.items() if baseline.shapes.get(name) == shape)
-    return common / max(1, counts.parameters)
-
-
 def _lock(
-    plan: Plan, machine: Machine, data: Mapping[str, LoadedData], counts: Mapping[str, _Counts], command: str, remarks: Sequence[str]
+    plan: Plan, machine: Machine, splits: Sequence[Split], counts: Mapping[str, PlannedModel], command: str, remarks: Sequence[str]
 ) -> dict[str, Any]:
-    sets = {data_key(arm.recipe): _data_entry(arm.recipe, data[arm.name]) for arm in plan.arms}
     return {
         "version": LOCK_VERSION,
         "name": plan.study.name,
@@ -205,17 +218,38 @@ def _lock(
         "baseline": BASELINE,
         "choose": plan.study.base.choose,
         "margin": plan.study.margin,
-        "seeds": list(plan.study.seeds),
+        "seeds": list(plan.seeds),
         "machine": machine.to_dict(),
         "base": plan.study.base.spec(),
         "arms": [_arm_entry(arm, plan, counts) for arm in plan.arms],
         "runs": [{"arm": run.arm, "seed": run.seed, "id": run.recipe.id, "folder": plan.folder_of(run)} for run in plan.runs],
-        "data": list(sets.values()),
+        "data": [split.entry for split in splits],
+        "designs": _designs(plan, splits),
         "remarks": list(remarks),
     }
 
 
-def _arm_entry(arm: Arm, plan: Plan, counts: Mapping[str, _Counts]) -> dict[str, Any]:
+def _designs(plan: Plan, splits: Sequence[Split]) -> dict[str, Any]:
+    """The plan's layout, with what only data and statistics know: looks of a race, what a split holds out, a search's runs."""
+    made = {name: dict(part) for name, part in plan.layout.items()}
+    if "race" in made:
+        from contrast.compare import planned_looks
+
+        made["race"]["looks"] = list(planned_looks(made["race"]["start"], made["race"]["up to"]))
+    if "splits" in made:
+        rotates = "test" if len({split.test for split in splits}) > 1 else "validation"
+        counts = splits[0].entry["counts"]
+        made["splits"] |= {"rotates": rotates, "overlap": counts[rotates] / counts["train"]}
+    if "search" in made:
+        tried = {arm.name: arm for arm in plan.trials}
+        made["search"]["runs"] = [
+            {"trial": number, "changes": dict(tried[run.arm].changes), "seed": run.seed, "id": run.recipe.id, "folder": plan.folder_of(run)}
+            for number, run in enumerate(plan.trial_runs)
+        ]
+    return made
+
+
+def _arm_entry(arm: Arm, plan: Plan, counts: Mapping[str, PlannedModel]) -> dict[str, Any]:
     outside = is_outside(arm.recipe.model.use) or is_outside(plan.study.base.model.use)
     return {
         "name": arm.name,
@@ -225,9 +259,9 @@ def _arm_entry(arm: Arm, plan: Plan, counts: Mapping[str, _Counts]) -> dict[str,
         "origin": arm.origin,
         "axis": {"path": arm.axis[0], "value": arm.axis[1]} if arm.axis else None,
         "twin": arm.twin,
-        "data": data_key(arm.recipe),
-        "parameters": counts[arm.name].parameters,
-        "trainable_parameters": counts[arm.name].trainable,
+        "from": arm.parent,
+        "data": data_key(plan.first_recipe(arm)),
+        **counts[arm.name].entry(),
         "initial_share": None if outside else initial_share(counts[arm.name], counts[BASELINE]),
     }
 

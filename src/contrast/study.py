@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from contrast import changes as change
-from contrast import faults
+from contrast import designs, faults
+from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Origin, Race, Search, Spaced, Splits, Trial, Values
 from contrast.errors import InputError, nearest
-from contrast.recipe import KINDS, Recipe, augment_name
+from contrast.recipe import Recipe
 
-BASELINE = "baseline"
 MOST_SEEDS, MOST_RUNS, LARGEST_SEED = 10_000, 100_000, 2**31
+DESIGNS = ("base", "arms", "sweep", "grid", "factorial", "ladder", "search")
+"""Keys of a study that declare recipes; they are set in its file, not on the command line."""
+
+SPLIT_SETTINGS = ("split_seed", "folds", "fold")
+"""What a study with `splits` sets for itself in every run."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,22 @@ class Arm:
     Attributes:
         name: what people call it.
         changes: dotted path → value.
-        recipe: the base with the changes applied.
+        recipe: the base, or the arm that this one builds on, with the changes applied.
         lost: settings that a replacement lost, e.g. ``optimizer.weight_decay 0.0005``.
         origin: the part of the study that declares it.
         axis: path and value, for arms of a one-dimensional sweep over numbers.
         twin: the earlier arm with the same recipe, whose runs this one shares.
+        parent: the arm that this one builds on.
     """
 
     name: str
     changes: Mapping[str, Any]
     recipe: Recipe
     lost: tuple[str, ...] = ()
-    origin: Literal["base", "arms", "sweep", "grid"] = "arms"
+    origin: Origin = "arms"
     axis: tuple[str, float] | None = None
     twin: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,21 +66,51 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every run of a study, arms interleaved inside each seed, so that drift of the machine hits all arms alike."""
+    """Every run of a study, arms interleaved inside each seed, so that drift of the machine hits all arms alike.
+
+    Attributes:
+        study: what was planned.
+        arms: the baseline first.
+        runs: one for each arm and seed.
+        remarks: what a reader should know.
+        layout: how the arms hang together: factors, steps of a ladder, looks of a race, trials of a search (plain data).
+        trials: what a search tries, as arms that stand in no comparison.
+        trial_runs: their runs, which never open test.
+    """
 
     study: Study
     arms: tuple[Arm, ...]
     runs: tuple[PlannedRun, ...]
     remarks: tuple[str, ...]
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    trials: tuple[Arm, ...] = ()
+    trial_runs: tuple[PlannedRun, ...] = ()
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """Every seed that an arm runs with, in order."""
+        return tuple(dict.fromkeys(run.seed for run in self.runs))
 
     @cached_property
     def distinct(self) -> tuple[PlannedRun, ...]:
         """The runs to carry out: recipes that stand under two names once."""
         return tuple({run.recipe.id: run for run in reversed(self.runs)}.values())[::-1]
 
+    def by_data(self, key: Callable[[Recipe], str]) -> dict[str, Recipe]:
+        """The first recipe of each data set and split, by what `key` says of it."""
+        found: dict[str, Recipe] = {}
+        for run in (*self.runs, *self.trial_runs):
+            found.setdefault(key(run.recipe), run.recipe)
+        return found
+
+    def first_recipe(self, arm: Arm) -> Recipe:
+        """The recipe of an arm's first run, with its split; without a seed of its own."""
+        split = self.study.splits.settings(0) if self.study.splits and arm not in self.trials else {}
+        return arm.recipe.with_data(split) if split else arm.recipe
+
     def folder_of(self, run: PlannedRun) -> str:
         """The folder that holds a run, which a twin arm may have named."""
-        return self._folders[run.recipe.id]
+        return self._folders.get(run.recipe.id, run.folder)
 
     @cached_property
     def _folders(self) -> dict[str, str]:
@@ -92,6 +128,13 @@ def _base(given: Any, trust: bool) -> Recipe:
     if base.seed != Recipe.model_fields["seed"].default:
         raise InputError("a study has its seeds for all arms", where="base.seed", right=f"write seeds: [{base.seed}]")
     return base
+
+
+def _check_name(one: Declared) -> None:
+    if not one.name.strip() or len(one.name) > 255 or not _is_text(one.name):
+        raise InputError("is no name for an arm", where=f"{one.origin}.{one.name[:20]!r}", right="give it 1 to 255 characters")
+    if one.name == BASELINE and one.origin != "base":
+        raise InputError("is the base itself", where=f"{one.origin}.{one.name}", right="give the arm another name")
 
 
 def _is_text(name: str) -> bool:
@@ -117,9 +160,13 @@ class Study(BaseModel):
     name: str = Field(default="study", min_length=1, max_length=255, description="what the runs' folder is called; a file's own name by default")
     base: Recipe = Field(description="the recipe of the baseline")
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict, description="name → changes (dotted path → value)")
-    sweep: dict[str, list[Any]] = Field(default_factory=dict, description="dotted path → values; each value is an arm")
-    grid: dict[str, list[Any]] = Field(default_factory=dict, description="dotted path → values; every combination is an arm")
-    seeds: tuple[int, ...] = Field(default=(0,), description="how many seeds, or which")
+    sweep: dict[str, Values] = Field(default_factory=dict, description="dotted path → values, or linspace, logspace; each value is an arm")
+    grid: dict[str, Values] = Field(default_factory=dict, description="dotted path → values; every combination is an arm")
+    factorial: Factorial | None = Field(default=None, description="factors with levels: main effects and interactions")
+    ladder: Ladder | None = Field(default=None, description="changes added one by one, or left out one by one")
+    search: Search | None = Field(default=None, description="settings looked for by validation; what is found joins the arms")
+    seeds: tuple[int, ...] | Race = Field(default=(0,), description="how many seeds, or which, or {start, up to, until: settled}")
+    splits: Splits | None = Field(default=None, description="another split with every seed: {folds: k}, or {} for a new split a seed")
     margin: float = Field(default=0.5, gt=0, description="points below which a difference does not matter")
     keep: Literal["both", "best", "none"] = Field(default="both", description="which weights stay when a run is finished")
 
@@ -151,15 +198,31 @@ class Study(BaseModel):
     def _base_given_plainly(cls, given: Any) -> Any:
         return {**given, "base": _base(given.get("base"), True)}
 
+    @field_validator("factorial", mode="before")
+    @classmethod
+    def _factors_alone(cls, given: Any) -> Any:
+        """Factors may stand for the whole: ``factorial: {model.norm: [none, batch], …}``."""
+        return {"factors": given} if isinstance(given, Mapping) and not set(given) & set(Factorial.model_fields) else given
+
     @field_validator("arms", "sweep", "grid", mode="before")
     @classmethod
     def _nothing_is_empty(cls, given: Any) -> Any:
         return {} if given is None else given
 
+    @field_validator("sweep", "grid", mode="before")
+    @classmethod
+    def _spaced(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        where = str(info.field_name)
+        return {path: designs.parsed(Spaced, v, f"{where}.{path}") if isinstance(v, Mapping) else v for path, v in given.items()}
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, given: Any) -> Any:
-        right = "give a count, e.g. 5, or a list in which each stands once, e.g. [0, 1, 2]"
+        if isinstance(given, (Mapping, Race)):
+            return designs.parsed(Race, given, "seeds")
+        right = "give a count, e.g. 5, a list in which each stands once, e.g. [0, 1, 2], or {start: 3, up to: 20, until: settled}"
         wrong = InputError(f"{faults.shown(given)} is wrong", where="seeds", right=right)
         if isinstance(given, bool) or not isinstance(given, (int, list, tuple, range)):
             raise wrong
@@ -171,13 +234,30 @@ class Study(BaseModel):
             raise wrong
         return seeds
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Study:
+        if self.search is not None and any(seed >= SEARCH_SEEDS for seed in self.first_seeds):
+            raise InputError(f"a search has the seeds from {SEARCH_SEEDS:,} on for itself", where="seeds", right="give smaller ones")
+        if self.splits is not None and self.splits.folds is not None:
+            if isinstance(self.seeds, Race):
+                raise InputError("a race can't end between two folds", where="splits.folds", right="give a fixed number of seeds, or splits: {}")
+            if len(self.seeds) % self.splits.folds:
+                right = f"give a multiple of {self.splits.folds}, so that every image is held out equally often"
+                raise InputError(f"{len(self.seeds)} seeds do not go through {self.splits.folds} folds", where="seeds", right=right)
+        return self
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        """The seeds of every arm; of a race, those of the first look."""
+        return tuple(range(self.seeds.start)) if isinstance(self.seeds, Race) else self.seeds
+
     def with_changes(self, overrides: Mapping[str, Any]) -> Study:
         """The study with settings of its base (or `seeds`, `margin`, `keep` …) overridden, as the command line does.
 
         Raises:
             InputError: a path leads nowhere.
         """
-        own = {path: value for path, value in overrides.items() if path in type(self).model_fields and path not in ("base", "arms", "sweep", "grid")}
+        own = {path: value for path, value in overrides.items() if path in type(self).model_fields and path not in DESIGNS}
         for_base = {path.removeprefix("base."): value for path, value in overrides.items() if path not in own}
         for path in for_base:
             if path.partition(".")[0] not in Recipe.model_fields:
@@ -191,96 +271,118 @@ class Study(BaseModel):
 
     def spec(self) -> dict[str, Any]:
         """The study as plain data; `Study.parse` of it gives an equal Study."""
-        written = {name: getattr(self, name) for name in type(self).model_fields if name != "base"}
-        return written | {"base": self.base.given(), "seeds": list(self.seeds)}
+        written = self.model_dump(mode="json", by_alias=True, exclude={"base"}, exclude_none=True)
+        return written | {"base": self.base.given()}
 
-    def plan(self) -> Plan:
+    def plan(self, *, seeds: Mapping[str, int] | None = None, found: Mapping[str, Any] | None = None, trials: Sequence[Trial] = ()) -> Plan:
         """List every (arm, seed, Recipe) before anything starts.
+
+        Args:
+            seeds: of a race, arm → how many seeds it has by now; the start for arms that are not named.
+            found: what the study's search found, once it has.
+            trials: what the search has tried so far.
 
         Raises:
             InputError: an arm's changes lead nowhere, change nothing, or its recipe is wrong.
         """
-        self._check_count()
+        declared = 1 + len(self.arms) + designs.count(self.sweep, self.grid, self.factorial, self.ladder)
+        if declared * len(self.first_seeds) > MOST_RUNS:
+            raise InputError(f"{declared:,} arms × {len(self.first_seeds):,} seeds are too many runs", right=f"at most {MOST_RUNS:,}")
         arms = {BASELINE: Arm(BASELINE, {}, self.base, origin="base")}
         first = {self.base.id: BASELINE}
-        for made in itertools.chain(self._named(), self._swept(), self._gridded()):
+        for one in chain(
+            designs.named(self.arms), designs.swept(self.sweep), designs.gridded(self.grid), self._rungs(), self._cells(), self._found(found)
+        ):
+            made = self._arm(one, arms)
             if made.name in arms:
                 raise InputError("two arms have this name", where=f"{made.origin}.{made.name}", right="give each arm a name, and each value once")
             twin = first.setdefault(made.recipe.id, made.name)
+            if twin == BASELINE and made.origin in ("factorial", "search"):
+                continue  # the reference cell is the baseline; a search may find that nothing beats it
             if twin == BASELINE and made.origin != "grid":
                 where = f"{made.origin}.{made.name}"
                 raise InputError("changes nothing: its recipe is the baseline's", where=where, right="change a setting, or leave it out")
             arms[made.name] = made if twin == made.name else replace(made, twin=twin)
-        return self._planned(list(arms.values()))
+        tried = tuple(self._trial(trial) for trial in trials)
+        return self._planned(list(arms.values()), seeds or {}, tried)
 
-    def _check_count(self) -> None:
-        for origin, values_of in (("sweep", self.sweep), ("grid", self.grid)):
-            empty = next((path for path, values in values_of.items() if not values), None)
-            if empty is not None:
-                raise InputError("has no values", where=f"{origin}.{empty}", right="give a list of values, each of which makes an arm")
-        arms = 1 + len(self.arms) + sum(map(len, self.sweep.values())) + (math.prod(map(len, self.grid.values())) if self.grid else 0)
-        if arms * len(self.seeds) > MOST_RUNS:
-            raise InputError(f"{arms:,} arms × {len(self.seeds):,} seeds are too many runs", right=f"at most {MOST_RUNS:,}")
+    def _planned(self, arms: list[Arm], seeds: Mapping[str, int], trials: tuple[Arm, ...]) -> Plan:
+        most = max([len(self.first_seeds), *seeds.values()])
+        everyone = tuple(range(most)) if isinstance(self.seeds, Race) else self.seeds
+        has = {arm.name: seeds.get(arm.name, len(self.first_seeds)) for arm in arms} | {BASELINE: most}
+        runs = tuple(
+            PlannedRun(arm.name, seed, self._replicate(arm, number, seed))
+            for number, seed in enumerate(everyone)
+            for arm in arms
+            if number < has[arm.name]
+        )
+        tried = tuple(PlannedRun(arm.name, SEARCH_SEEDS, arm.recipe.with_seed(SEARCH_SEEDS)) for arm in trials)
+        return Plan(self, tuple(arms), runs, tuple(self._remarks(arms)), self._layout(arms), trials, tried)
 
-    def _planned(self, arms: list[Arm]) -> Plan:
-        runs = tuple(PlannedRun(arm.name, seed, arm.recipe.with_seed(seed)) for seed in self.seeds for arm in arms)
-        return Plan(self, tuple(arms), runs, tuple(self._remarks(arms)))
+    def _replicate(self, arm: Arm, number: int, seed: int) -> Recipe:
+        recipe = arm.recipe.with_seed(seed)
+        return recipe if self.splits is None else recipe.with_data(self.splits.settings(number))
 
-    def _arm(self, name: str, changes: Mapping[str, Any], origin: Literal["arms", "sweep", "grid"], axis: tuple[str, float] | None = None) -> Arm:
-        if "seed" in changes:
-            raise InputError("an arm can't set the seed", where=f"{origin}.{name}.seed", right="every arm runs with the study's seeds")
+    def _arm(self, one: Declared, arms: Mapping[str, Arm]) -> Arm:
+        _check_name(one)
+        where = f"{one.origin}.{one.name}"
+        if self.splits is not None and (path := next((p for c in one.changes for p in c if p.split(".")[-1] in SPLIT_SETTINGS), None)):
+            raise InputError("an arm can't set the split", where=f"{where}.{path}", right="every arm runs with the study's splits")
+        if any("seed" in changes for changes in one.changes):
+            raise InputError("an arm can't set the seed", where=f"{where}.seed", right="every arm runs with the study's seeds")
+        recipe, lost = (arms[one.parent].recipe if one.parent else self.base), list[str]()
         try:
-            spec, lost = change.apply(self.base.given(), changes)
-            recipe = Recipe.parse(spec, trust=self._trust)
+            for changes in one.changes:
+                spec, gone = change.apply(recipe.given(), changes)
+                recipe, lost = Recipe.parse(spec, trust=self._trust), [*lost, *gone]
         except InputError as error:
-            raise error.below(f"{origin}.{name}") from None
-        return Arm(name, changes, recipe, tuple(lost), origin, axis)
+            raise error.below(where) from None
+        together = {path: value for changes in one.changes for path, value in changes.items()}
+        return Arm(one.name, together, recipe, tuple(lost), one.origin, one.axis, parent=one.parent)
 
-    def _named(self) -> Iterable[Arm]:
-        for name, changes in self.arms.items():
-            if not name.strip() or len(name) > 255 or not _is_text(name):
-                raise InputError("is no name for an arm", where=f"arms.{name[:20]!r}", right="give it 1 to 255 characters")
-            if name == BASELINE:
-                raise InputError("is the base itself", where=f"arms.{name}", right="give the arm another name")
-            yield self._arm(name, changes, "arms")
+    def _trial(self, trial: Trial) -> Arm:
+        """A setting that is tried; whatever the study evaluates besides waits for the arms, since a trial never opens test."""
+        arm = self._arm(Declared(trial.arm, (trial.changes,), "search"), {})
+        return replace(arm, recipe=arm.recipe.model_copy(update={"evaluate": None}))
 
-    def _swept(self) -> Iterable[Arm]:
-        for path, values in self.sweep.items():
-            numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
-            for value in values:
-                axis = (path, float(value)) if numeric else None
-                yield self._arm(value_name(path, value, self.sweep), {path: value}, "sweep", axis)
+    def _rungs(self) -> Iterator[Declared]:
+        return self.ladder.arms() if self.ladder else iter(())
 
-    def _gridded(self) -> Iterable[Arm]:
-        if not self.grid:
-            return
-        for values in itertools.product(*self.grid.values()):
-            chosen = dict(zip(self.grid, values, strict=True))
-            yield self._arm(", ".join(value_name(path, value, self.grid) for path, value in chosen.items()), chosen, "grid")
+    def _cells(self) -> Iterator[Declared]:
+        return (Declared(name, changes, "factorial") for _, name, changes in self.factorial.cells()) if self.factorial else iter(())
+
+    def _found(self, found: Mapping[str, Any] | None) -> Iterator[Declared]:
+        if self.search is not None and found is not None:
+            yield Declared(self.search.name, (found,), "search")
+
+    def _layout(self, arms: list[Arm]) -> dict[str, Any]:
+        """How the arms hang together, as plain data for the study's lock."""
+        known = {arm.name for arm in arms}
+        layout: dict[str, Any] = {}
+        if self.factorial is not None:
+            cells = [{"levels": list(at), "arm": name if name in known else BASELINE} for at, name, _ in self.factorial.cells()]
+            factors = [{"name": name, "levels": levels} for name, levels in self.factorial.levels().items()]
+            layout["factorial"] = {"fraction": self.factorial.fraction, "factors": factors, "cells": cells}
+        if self.ladder is not None:
+            layout["ladder"] = self.ladder.steps()
+        if isinstance(self.seeds, Race):
+            layout["race"] = {"start": self.seeds.start, "up to": self.seeds.up_to}
+        if self.splits is not None:
+            layout["splits"] = {"folds": self.splits.folds}
+        if self.search is not None:
+            winner = next((arm for arm in arms if arm.origin == "search"), None)
+            layout["search"] = {
+                "metric": self.base.choose,
+                "winner": winner.name if winner else None,
+                "changes": dict(winner.changes) if winner else {},
+            }
+        return layout
 
     def _remarks(self, arms: list[Arm]) -> Iterable[str]:
-        if len(self.seeds) == 1 and len(arms) > 1:
+        if len(self.first_seeds) == 1 and len(arms) > 1:
             yield "One seed gives no verdict: a difference could be luck. Give at least 3 seeds."
         for arm in arms:
             if arm.twin is not None:
                 yield f"{arm.name!r} and {arm.twin!r} are one recipe: they share their runs."
             if arm.lost:
                 yield f"{arm.name!r} replaces an ingredient and loses: {', '.join(arm.lost)}."
-
-
-def value_name(path: str, value: Any, paths: Iterable[str] = ()) -> str:
-    """What an arm of a sweep or grid is called: ``dropout 0.1``, ``lr 0.01``, ``adam``, ``sgd momentum=0.9``.
-
-    Args:
-        path: the setting.
-        value: its value.
-        paths: all paths beside which it stands; where two end alike, the whole path names the arm.
-    """
-    last = path.rpartition(".")[2]
-    if sum(other.rpartition(".")[2] == last for other in paths) > 1:
-        last = path
-    if isinstance(value, Mapping) and "use" in value:
-        return " ".join([augment_name(value), *(f"{key}={item}" for key, item in value.items() if key != "use")])
-    if path in KINDS and isinstance(value, str):
-        return value
-    return f"{last} {value}"

@@ -67,10 +67,10 @@ def test_a_failed_run_is_named_with_its_cause_and_does_not_stop_the_others(tmp_p
     asked = study()
     whole = conduct.finish
 
-    def broken(training, arm, keep):
+    def broken(training, arm, keep, *, judged):
         if arm == "wide" and training.recipe.seed == 0:
             raise OSError(28, "No space left on device")
-        return whole(training, arm, keep)
+        return whole(training, arm, keep, judged=judged)
 
     monkeypatch.setattr(conduct, "finish", broken)
     with pytest.raises(ct.RunFailed, match=r"1 of 4 runs failed: wide seed 0: .*No space left on device"):

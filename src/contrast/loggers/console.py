@@ -90,8 +90,9 @@ class Board:
             return f"{head}: another process is at work on it, or has finished it"
         if event.kind == "diverged":
             return f"{head}: diverged at step {detail['diverged_step']}"
-        validation, test = (f"{100 * detail[name]:.2f} %" for name in ("validation_accuracy", "test_accuracy"))
-        return f"{head}: validation {validation}, test {test}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s"
+        parts = ((part, detail[f"{part}_accuracy"]) for part in ("validation", "test"))  # a search's trials have no figure on test
+        figures = ", ".join(f"{part} {100 * accuracy:.2f} %" for part, accuracy in parts if accuracy is not None)
+        return f"{head}: {figures}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s"
 
     def epoch(self, event: Event) -> str:
         """One line about an epoch that ended."""

@@ -1,0 +1,139 @@
+"""How long a study will take: a few steps of each distinct network, timed before anything is written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from contrast.engine.batches import Part
+from contrast.engine.machine import Machine
+from contrast.engine.training import LoadedData, Training
+from contrast.loaded import data_of
+from contrast.orders import ExecutorIngredient, Order
+from contrast.prepare import Prepared
+from contrast.protocols import Places
+from contrast.recipe import Recipe
+from contrast.store import RunFolder
+
+WARM_UP, TIMED = 2, 10
+"""Steps: those before the clock counts, and those that it counts."""
+EVALUATED = 256
+"""Images of validation and test that are evaluated."""
+MOST_PROBES = 12
+"""Networks that are timed; further ones are taken to be like the mean of these."""
+OF_NO_WEIGHT = ("seed", "epochs", "steps", "schedule", "choose", "patience")
+"""Settings that change how many steps a run has, or their rate, but not what one costs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """How long what is left of a study will take.
+
+    Attributes:
+        seconds: of wall time, with the executor's runs side by side.
+        probed: distinct networks that were timed.
+        distinct: how many there are.
+    """
+
+    seconds: float
+    probed: int
+    distinct: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """Seconds of one optimizer step, of one image in evaluation, and of one image's features where a frozen part computes them once."""
+
+    step: float
+    image: float
+    features: float
+
+
+def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -> Expected:
+    """Time a few steps of each distinct network among the runs to come, and add up what all of them will take.
+
+    Args:
+        prepared: the checked plan.
+        places: where its data is.
+        executor: what will carry it out; its runs side by side are taken not to slow each other.
+    """
+    first = {_shape(order.recipe): order for order in reversed(prepared.orders)}
+    asked = dict(list(first.items())[::-1][:MOST_PROBES])
+    paces = {shape: _pace(order, places) for shape, order in asked.items()}
+    if not paces:
+        return Expected(0.0, 0, 0)
+    mean = Pace(*(sum(values) / len(paces) for values in zip(*map(dataclasses.astuple, paces.values()), strict=True)))
+    each = [_seconds(order, paces.get(_shape(order.recipe), mean), places) for order in prepared.orders]
+    search = prepared.plan.study.search
+    trials = (search.trials - len(prepared.plan.trials)) * sum(each) / len(each) if search else 0.0  # taken to be like the arms
+    frozen = max(pace.features for pace in paces.values()) * max(_images(order, places) for order in prepared.orders)  # arms mostly share them
+    total = sum(each) + trials + frozen
+    return Expected(total / executor.side_by_side, len(paces), len(first))
+
+
+def _shape(recipe: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in recipe.items() if key not in OF_NO_WEIGHT}
+    data = {key: value for key, value in recipe["data"].items() if key not in ("split_seed", "fold")}
+    return json.dumps({**kept, "optimizer": recipe["optimizer"]["use"], "data": data}, sort_keys=True)
+
+
+def _pace(order: Order, places: Places) -> Pace:
+    recipe, machine, data = _read(order, places)
+    machine.prepare()
+    _timed(recipe, WARM_UP, machine, data)
+    clock, images, evaluated = _timed(recipe, TIMED, machine, data)
+    return Pace(clock["train"] / min(TIMED, _steps(recipe, data)), clock["evaluate"] / evaluated, clock.get("features", 0.0) / images)
+
+
+def _timed(recipe: Recipe, steps: int, machine: Machine, data: LoadedData) -> tuple[dict[str, float], int, int]:
+    """Seconds by purpose of a short training on few images, how many those are, and how many were evaluated; nothing of it is kept."""
+    budget = min(steps, _steps(recipe, data))
+    with tempfile.TemporaryDirectory(prefix="contrast-probe-") as folder:
+        few = _few(data, recipe.batch_size * budget, Path(folder))
+        short = recipe.model_copy(update={"steps": budget, "evaluate": None})
+        run = Path(folder) / "run"
+        run.mkdir()
+        training = Training.begin(short, machine, few, RunFolder(run), lambda progress: None)
+        recipe.loop.train(training)
+        images = len(few.train) + len(few.validation) + len(few.test)
+        return dict(training.clock.seconds), images, len(few.validation) * training.state.epoch
+
+
+def _few(data: LoadedData, train: int, cache: Path) -> LoadedData:
+    """The first images of each part; what would be kept in the user's cache goes to a folder that is thrown away."""
+    places = data.places.model_copy(update={"folders": (*data.places.folders, cache)})
+    validation, test = (_first(part, EVALUATED) for part in (data.validation, data.test))
+    return dataclasses.replace(data, places=places, train=_first(data.train, train), validation=validation, test=test)
+
+
+def _first(part: Part, count: int) -> Part:
+    return Part(part.pixels[:count], part.labels[:count], part.keys[:count], part.ids[:count], part.classes)
+
+
+def _read(order: Order, places: Places) -> tuple[Recipe, Machine, LoadedData]:
+    recipe = Recipe.parse(order.recipe, trust=True)
+    machine = Machine.from_lock(order.machine).for_recipe(recipe)
+    return recipe, machine, data_of(recipe, places, machine.device, order.split)
+
+
+def _steps(recipe: Recipe, data: LoadedData) -> int:
+    return recipe.steps if recipe.steps is not None else recipe.epochs * (len(data.train) // recipe.batch_size)
+
+
+def _seconds(order: Order, pace: Pace, places: Places) -> float:
+    recipe, _, data = _read(order, places)
+    watched = len(data.test) if recipe.evaluate is not None and recipe.evaluate.test_every_epoch else 0
+    steps = _steps(recipe, data)
+    epochs = math.ceil(steps / max(1, len(data.train) // recipe.batch_size))
+    images = epochs * (len(data.validation) + watched) + len(data.validation) + len(data.train) + (len(data.test) if order.judged else 0)
+    return steps * pace.step + images * pace.image
+
+
+def _images(order: Order, places: Places) -> int:
+    _, _, data = _read(order, places)
+    return len(data.train) + len(data.validation) + len(data.test)
