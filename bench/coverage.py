@@ -213,7 +213,79 @@ def _at(study: Simulated, had: list[int], margin: float, looks: tuple[int, ...])
     return compare(pandas.DataFrame(rows), baseline=BASELINE, margin=margin, looks=looks)
 
 
+@dataclass(frozen=True)
+class Splits:
+    """How one sample is split for each seed: `repeats` times into `folds`, or `repeats` times at random, one part of `folds` held out."""
+
+    name: str
+    folds: int
+    repeats: int
+    random: bool = False
+
+    @property
+    def overlap(self) -> float:
+        """Images held out per image trained on."""
+        return 1 / (self.folds - 1)
+
+    def held_out(self, images: int, generator: numpy.random.Generator) -> Iterator[NDArray[numpy.int64]]:
+        """The images held out for each seed."""
+        for _ in range(self.repeats):
+            parts = numpy.array_split(generator.permutation(images), self.folds)
+            yield from parts[:1] if self.random else parts
+
+
+def nearest_mean(images: Floats, classes: Floats) -> Floats:
+    """Weights (the last is the threshold) of the classifier that takes the nearer class mean; classes are −1 and 1."""
+    high, low = images[classes > 0].mean(axis=0), images[classes < 0].mean(axis=0)
+    return numpy.append(high - low, (low @ low - high @ high) / 2)
+
+
+def ridge(images: Floats, classes: Floats) -> Floats:
+    """Weights of ridge regression onto the classes, penalty 1."""
+    wide = numpy.column_stack([images, numpy.ones(len(images))])
+    return numpy.asarray(numpy.linalg.solve(wide.T @ wide + numpy.eye(wide.shape[1]), wide.T @ classes))
+
+
+LEARNERS: dict[str, Callable[[Floats, Floats], Floats]] = {"nearest mean": nearest_mean, "ridge": ridge}
+SAMPLE, FEATURES, APART = 200, 10, 0.25
+
+
+def split_study(learner: str, splits: Splits, generator: numpy.random.Generator) -> pandas.DataFrame:
+    """Runs of two arms that are equal by symmetry: one learns from one half of the features, the other from the other half.
+
+    Classes differ by twice `APART` standard deviations in every feature, so accuracy is near 78 %.
+    """
+    classes = numpy.where(numpy.arange(SAMPLE) % 2, 1.0, -1.0)
+    images = generator.normal(size=(SAMPLE, 2 * FEATURES)) + APART * classes[:, None]
+    rows = []
+    for seed, held in enumerate(splits.held_out(SAMPLE, generator)):
+        trained = numpy.ones(SAMPLE, dtype=bool)
+        trained[held] = False
+        for arm, half in ((BASELINE, images[:, :FEATURES]), ("arm", images[:, FEATURES:])):
+            weights = LEARNERS[learner](half[trained], classes[trained])
+            right = (half[held] @ weights[:-1] + weights[-1] > 0) == (classes[held] > 0)
+            rows.append((arm, seed, "finished", right.mean()))
+    return pandas.DataFrame(rows, columns=["arm", "seed", "status", "test_accuracy"])
+
+
+def false_with_splits(learner: str, splits: Splits, studies: int, generator: numpy.random.Generator) -> dict[str, float]:
+    """Share of studies with a false "helps" or "hurts" as if seeds were independent, by flipping signs, and corrected."""
+    marks: dict[str, list[float]] = {"plain": [], "flipped": [], "corrected": [], "half plain": [], "half corrected": []}
+    for _ in range(studies):
+        runs = split_study(learner, splits, generator)
+        plain, corrected = (compare(runs, baseline=BASELINE, overlap=overlap).contrasts[0] for overlap in (0.0, splits.overlap))
+        marks["flipped"].append(plain.sign_flip is not None and plain.sign_flip.p <= 0.05)
+        for name, contrast in (("plain", plain), ("corrected", corrected)):
+            marks[name].append(contrast.verdict.kind in ("helps", "hurts"))
+            marks[f"half {name}"].append(contrast.interval.high - contrast.effect if contrast.interval and contrast.effect is not None else numpy.nan)
+    return {name: float(numpy.nanmean(values)) for name, values in marks.items()}
+
+
 SEEDS = (3, 5, 10)
+SPLITS = (
+    Splits("5 folds", 5, 1), Splits("5 folds, twice", 5, 2), Splits("5 folds, 10 times", 5, 10),
+    Splits("10 random splits, 1/5 held out", 5, 10, random=True), Splits("10 folds", 10, 1), Splits("2 folds, 5 times", 2, 5),
+)  # fmt: skip
 HARDER = (
     World("500 images", images=500),
     World("accuracy near 99 %", difficulty=8.5),
@@ -268,6 +340,22 @@ def race_table(studies: int, generator: numpy.random.Generator) -> list[str]:
     return lines
 
 
+def splits_table(studies: int, generator: numpy.random.Generator) -> list[str]:
+    """Markdown: false "helps" or "hurts" where seeds are overlapping splits of one sample."""
+    lines = [
+        "| learner | splits | seeds | as if independent | signs flipped | corrected | half-width as if independent / corrected |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for learner in LEARNERS:
+        for splits in SPLITS:
+            mark = false_with_splits(learner, splits, studies, generator)
+            seeds = splits.repeats * (1 if splits.random else splits.folds)
+            rates = [_three(mark[name]) for name in ("plain", "flipped", "corrected")]
+            lines.append(f"| {learner} | {splits.name} | {seeds} | {' | '.join(rates)} | {mark['half plain']:.2f} / {mark['half corrected']:.2f} |")
+            _say(lines[-1])
+    return lines
+
+
 def _three(value: float) -> str:
     return "–" if numpy.isnan(value) else f"{value:.3f}"
 
@@ -281,7 +369,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2_000, help="simulated studies per row")
     parser.add_argument("--seed", type=int, default=20261121, help="of the simulation")
-    parser.add_argument("--only", choices=("coverage", "harder", "family", "race"), help="one table alone")
+    parser.add_argument("--only", choices=("coverage", "harder", "family", "race", "splits"), help="one table alone")
     parser.add_argument("--out", help="also write the tables to this file")
     given = parser.parse_args()
     main_worlds = [replace(World(), effect=effect) for effect in (0.0, 0.5, 2.0)]
@@ -290,6 +378,7 @@ def main() -> None:
         "harder": lambda generator: coverage_table(list(HARDER), given.studies, generator),
         "family": lambda generator: family_table(given.studies, generator),
         "race": lambda generator: race_table(given.studies, generator),
+        "splits": lambda generator: splits_table(given.studies, generator),
     }
     started = time.perf_counter()
     lines: list[str] = []

@@ -19,6 +19,13 @@ def test_calibration_error_is_the_weighted_gap_of_confidence_and_accuracy():
     assert expected_calibration_error(confidence, right, bins=10) == pytest.approx((0.1 + 0.95 + 2 * 0.4) / 4)
 
 
+def test_there_are_fifteen_bins_unless_said_otherwise():
+    confidence, right = np.linspace(0.01, 1, 300), np.arange(300) % 3 > 0
+    assert len(reliability(confidence, right).images) == 15
+    assert expected_calibration_error(confidence, right) == reliability(confidence, right, 15, equal_mass=False).expected_calibration_error
+    assert expected_calibration_error(confidence, right) != expected_calibration_error(confidence, right, 16)
+
+
 def test_bins_close_at_the_top_so_that_zero_and_one_are_inside():
     table = reliability([0.0, 0.5, 1.0], [0, 1, 1], bins=2)
     assert table.images.tolist() == [2, 1]
@@ -70,9 +77,13 @@ def test_balanced_accuracy_is_the_mean_over_the_classes_that_are_there():
     assert balanced_accuracy([2, 2], [2, 0], classes=3) == 0.5
 
 
-@pytest.mark.parametrize(("labels", "predictions"), [([0, 3], [0, 0]), ([-1], [0]), ([0, 1], [0])])
-def test_labels_outside_the_classes_are_refused(labels, predictions):
-    with pytest.raises(ValueError, match="labels"):
+@pytest.mark.parametrize(
+    ("labels", "predictions", "words"),
+    [([0, 3], [0, 0], r"labels lie in 0\.\.2, found 0 to 3"), ([-1], [0], r"labels lie in 0\.\.2, found -1 to -1"),
+     ([0, 1], [0], "one integer per image"), ([[0, 1]], [[0, 1]], "one integer per image")],
+)  # fmt: skip
+def test_labels_outside_the_classes_are_refused(labels, predictions, words):
+    with pytest.raises(ValueError, match=words):
         class_accuracies(labels, predictions, classes=3)
 
 

@@ -58,7 +58,29 @@ def test_effects_that_are_equal_in_every_seed_have_no_p():
     assert [effect.effect for effect in effects] == [2.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize(("shape", "words"), [((3, 2, 2), "do not fit"), ((1, 3, 2), "1 of 1 seeds")])
+def test_cells_that_no_run_has_are_named():
+    values = np.random.default_rng(0).normal(size=(3, 3, 2))
+    values[:, 1, 0] = values[:, 2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"no seed has a figure in norm=batch, lr=0\.1; norm=group, lr=0\.01; effects need every cell"):
+        factorial_effects(values, LEVELS)
+    with pytest.raises(ValueError, match=r"no seed has a figure in a=0, b=1, c=0;"):
+        fractional_effects(np.array([[1, np.nan, 2, 3]] * 3), HALF, ["a", "b", "c"])
+
+
+def test_cells_of_which_each_seed_lacks_another_leave_too_few_seeds():
+    values = np.random.default_rng(0).normal(size=(3, 3, 2))
+    values[0, 0, 0] = values[1, 1, 1] = np.nan
+    with pytest.raises(ValueError, match="1 of 3 seeds have every cell; effects need two or more"):
+        factorial_effects(values, LEVELS)
+
+
+@pytest.mark.parametrize(("levels", "words"), [({}, "a factor or more"), ({"a": ["0", "1"], "b": ["0"]}, "factor 'b' has one level")])
+def test_a_factorial_needs_factors_with_levels(levels, words):
+    with pytest.raises(ValueError, match=words):
+        factorial_effects(np.zeros((3, 2, 1)), levels)
+
+
+@pytest.mark.parametrize(("shape", "words"), [((3, 2, 2), "do not fit"), ((3,), "do not fit"), ((1, 3, 2), "1 of 1 seeds")])
 def test_a_table_that_does_not_fit_the_factors_is_refused(shape, words):
     with pytest.raises(ValueError, match=words):
         factorial_effects(np.zeros(shape), LEVELS)
@@ -76,6 +98,17 @@ def test_a_half_fraction_gives_main_effects_and_names_what_they_are_mixed_with()
     assert effects[0].p_holm >= effects[0].p
 
 
+def test_every_design_gives_intervals_at_the_level_asked_for():
+    values = np.random.default_rng(8).normal(size=(4, 4))
+    for level in (0.95, 0.8):
+        expected = mean_estimate(values @ (np.array([-1, 1, -1, 1]) * 0.5)).interval(level)
+        found = fractional_effects(values, [[0, 0], [1, 0], [0, 1], [1, 1]], ["a", "b"], level=level)[0].interval
+        assert (found.low, found.high, found.level) == pytest.approx((expected.low, expected.high, level))
+        assert trend(values, [0, 1, 2, 3], level=level).interval.level == level
+        assert best_of_sweep(values, values, level=level).interval == mean_estimate(values[2:, values[:2].mean(0).argmax()]).interval(level)
+    assert trend(values, [0, 1, 2, 3]).interval.level == factorial_effects(values.reshape(4, 2, 2), {"a": "01", "b": "01"})[0].interval.level == 0.95
+
+
 def test_a_full_two_level_design_has_no_aliases():
     full = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     effects = fractional_effects(np.random.default_rng(0).normal(size=(3, 4)), full, ["a", "b"])
@@ -84,7 +117,14 @@ def test_a_full_two_level_design_has_no_aliases():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [(HALF[:3], "balanced"), (HALF[:, [0, 0, 1]], "balanced"), (HALF[:, :2], "3 factors"), (np.array([[1, 0, 1]] * 4), "balanced")],
+    [
+        (HALF[:3], "balanced"),
+        (HALF[:, [0, 0, 1]], "balanced"),
+        (HALF[:, :2], "3 factors"),
+        (np.array([[1, 0, 1]] * 4), "balanced"),
+        (2 * HALF - 1, "0 or 1"),
+        (HALF[:, 0], "0 or 1|3 factors"),
+    ],
 )
 def test_a_fraction_that_cannot_separate_its_factors_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
@@ -136,6 +176,11 @@ def test_the_best_of_a_sweep_is_chosen_by_validation_on_one_half_and_measured_on
     assert best_of_sweep(validation, test, greater_is_better=False).index == 0
 
 
+def test_four_seeds_are_enough_to_choose_on_two_and_measure_on_two():
+    best = best_of_sweep([[1, 2], [1, 2], [9, 0], [9, 0]], [[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
+    assert (best.index, best.chosen_on, best.estimated_on, best.effect, best.remark) == (1, 2, 2, 3.5, "")
+
+
 def test_the_best_of_a_sweep_with_few_seeds_carries_the_remark():
     best = best_of_sweep([[1, 2], [1, 2], [1, 2]], [[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
     assert (best.index, best.chosen_on, best.estimated_on, best.effect) == (1, 3, 3, 2.0)
@@ -155,7 +200,21 @@ def test_the_split_best_of_nine_arms_that_do_nothing_is_not_better_than_nothing(
     assert np.mean(naive) > 0.4
 
 
-@pytest.mark.parametrize(("shape", "other"), [((3, 2), (3, 3)), ((3,), (3,)), ((1, 2), (1, 2))])
+def test_the_best_of_a_grid_is_chosen_from_seeds_that_have_every_arm():
+    validation = np.array([[1, 5, 2], [9, np.nan, 0], [1, 5, 2], [9, 0, 0], [9, 0, 0]])
+    test = np.random.default_rng(0).normal(size=(5, 3))
+    best = best_of_sweep(validation, test)
+    assert best == best_of_sweep(validation[[0, 2, 3, 4]], test[[0, 2, 3, 4]])
+    test[0, 2] = np.inf
+    assert best_of_sweep(validation, test).chosen_on == 3
+
+
+def test_a_baseline_that_is_best_of_all_gains_nothing():
+    best = best_of_sweep([[3.0, 1.0]] * 4, [[0.0, 0.5]] * 4)
+    assert (best.index, best.effect, best.estimate, best.interval) == (0, 0.0, None, None)
+
+
+@pytest.mark.parametrize(("shape", "other"), [((3, 2), (3, 3)), ((3,), (3,)), ((1, 2), (1, 2)), ((3, 0), (3, 0))])
 def test_a_sweep_that_cannot_be_chosen_from_is_refused(shape, other):
     with pytest.raises(ValueError, match="seeds"):
         best_of_sweep(np.ones(shape), np.ones(other))

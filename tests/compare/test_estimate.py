@@ -9,7 +9,17 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from contrast.compare import Estimate, mean_estimate, mean_squares, paired_t_interval, two_way_estimate, two_way_interval, variance_parts
+from contrast.compare import (
+    Estimate,
+    MeanSquares,
+    VarianceParts,
+    mean_estimate,
+    mean_squares,
+    paired_t_interval,
+    two_way_estimate,
+    two_way_interval,
+    variance_parts,
+)
 
 DIFFERENCES = some.lists(some.floats(-50, 50), min_size=2, max_size=30)
 
@@ -138,6 +148,18 @@ def test_variance_parts_are_never_negative_and_the_share_never_above_one():
     assert (parts.seed, parts.image, parts.finite_test_share) == (0, 0, 1)
     nothing = variance_parts(mean_squares(np.ones((2, 3))))
     assert (nothing.seed_image, nothing.finite_test_share) == (0, 0)
+
+
+def test_variance_parts_and_the_second_interval_of_small_mean_squares_are_their_formulas():
+    squares = MeanSquares(mean=0.3, seed=0.5, image=0.4, seed_image=0.1, seeds=4, images=10)
+    assert variance_parts(squares) == VarianceParts(seed=pytest.approx(0.04), image=pytest.approx(0.075), seed_image=0.1, finite_test_share=0.2)
+    estimate = two_way_estimate(squares)
+    assert (estimate.mean, estimate.standard_error) == (0.3, pytest.approx(np.sqrt(0.8 / 40)))
+    assert estimate.df == pytest.approx(0.8**2 / (0.5**2 / 3 + 0.4**2 / 9 + 0.1**2 / 27))
+    little = MeanSquares(mean=0.0, seed=0.2, image=0.5, seed_image=0.5, seeds=3, images=10)
+    assert variance_parts(little) == VarianceParts(seed=0.0, image=0.0, seed_image=0.5, finite_test_share=1.0)
+    alike = MeanSquares(mean=0.0, seed=0.0, image=0.5, seed_image=0.5, seeds=3, images=10)
+    assert variance_parts(alike) == VarianceParts(seed=0.0, image=0.0, seed_image=0.5, finite_test_share=1.0)
 
 
 def test_the_floor_is_the_lowest_twentieth_of_what_finite_images_alone_leave():

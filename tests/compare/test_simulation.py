@@ -67,3 +67,28 @@ def test_every_row_of_the_table_keeps_the_numbers_of_the_issue(bench):
             assert 0.93 <= marks["interval 1"] <= 0.975
             assert 0.93 <= marks["interval 2"] <= 0.985
             assert marks["seeds"] >= 0.9
+
+
+def test_folds_hold_out_every_image_once_a_repeat_and_random_splits_a_part_each(bench):
+    folds = list(bench.Splits("", 5, 2).held_out(23, np.random.default_rng(0)))
+    assert len(folds) == 10
+    for repeat in (folds[:5], folds[5:]):
+        assert sorted(np.concatenate(repeat)) == list(range(23))
+    assert [len(held) for held in bench.Splits("", 5, 3, random=True).held_out(20, np.random.default_rng(0))] == [4, 4, 4]
+    assert bench.Splits("", 5, 2).overlap == 1 / 4
+
+
+def test_overlapping_splits_judged_as_independent_cry_wolf_and_corrected_do_not(bench):
+    marks = bench.false_with_splits("ridge", bench.Splits("5 folds, 3 times", 5, 3), 120, np.random.default_rng(5))
+    assert marks["plain"] > 0.18
+    assert marks["flipped"] > 0.15
+    assert marks["corrected"] < 0.09
+    assert marks["half corrected"] > 1.8 * marks["half plain"]
+
+
+@pytest.mark.slow
+def test_every_way_of_splitting_keeps_the_error_of_the_corrected_test(bench):
+    for learner in bench.LEARNERS:
+        for splits in bench.SPLITS:
+            marks = bench.false_with_splits(learner, splits, 600, np.random.default_rng(6))
+            assert marks["corrected"] <= 0.075

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from tests.compare.made import study
 
-from contrast.compare import compare
+from contrast.compare import SeedsNeeded, compare
+from contrast.compare.verdict import seeds_text
 
 BASE = [0.90, 0.91, 0.92, 0.90, 0.91]
 
@@ -76,6 +79,14 @@ def test_a_range_that_no_one_will_run_says_so(gains, margin, words):
     assert verdict(study(base=BASE, arm=plus(*gains)), margin=margin).sentence.endswith(words)
 
 
+@pytest.mark.parametrize(
+    ("fewest", "most", "words"),
+    [(1, 1, "1 more seed would settle it"), (2, 2, "2 more seeds would settle it"), (1, 2, "1 to 2 more seeds would settle it")],
+)
+def test_a_range_of_one_number_is_told_as_one(fewest, most, words):
+    assert seeds_text(SeedsNeeded(fewest, most, 0.8, 0.95), 0.0) == seeds_text(SeedsNeeded(fewest, most, 0.8, 0.95), 0.25) == words
+
+
 def test_one_seed_gives_no_verdict():
     found = verdict(study(base=BASE[:1], arm=plus(5)))
     assert (found.kind, found.sentence, found.short) == ("one seed", "one seed: no verdict", "one seed: no verdict")
@@ -104,7 +115,19 @@ def test_a_diverged_run_comes_before_every_other_word():
 def test_a_baseline_that_diverged_is_said_of_every_arm():
     status = {("base", 0): "diverged", ("base", 1): "diverged", ("arm", 2): "diverged"}
     found = verdict(study(status, base=BASE, arm=plus(2.0, 2.5, 2.3, 2.2, 2.5)))
-    assert found.sentence.startswith("diverged in 1 of 5 seeds; the baseline diverged in 2 seeds; +2.35 points in the 2 seeds that both finished")
+    words = "diverged in 1 of 5 seeds; the baseline diverged in 2 of 5 seeds"
+    assert found.sentence == f"{words}; +2.35 points in the 2 seeds that both finished (95 % interval 0.44 to 4.26)"
+    assert found.short == words
+
+
+def test_an_arm_beside_a_diverged_baseline_has_no_verdict_and_its_figures_told():
+    found = verdict(study({("base", 1): "diverged"}, base=BASE, arm=plus(2.0, 2.5, 2.3, 2.2, 2.5)))
+    assert found.kind == "diverged"
+    words = "no verdict: the baseline diverged in 1 of 5 seeds"
+    assert found.sentence == f"{words}; +2.25 points in the 4 seeds that both finished (95 % interval 1.92 to 2.58)"
+    assert found.short == words
+    only = verdict(study({("base", 0): "diverged"}, base=BASE[:1], arm=plus(2.0)))
+    assert only.sentence == only.short == "no verdict: the baseline diverged in 1 of 1 seed"
 
 
 def test_an_arm_that_diverged_in_every_seed_says_only_that():
@@ -144,7 +167,35 @@ def test_a_race_says_nothing_before_its_first_look_and_decides_at_a_share_of_the
     assert verdict(runs, looks=(3, 5)).sentence == "helps by 2.30 points (96.8 % interval 1.99 to 2.61, 5 seeds, p < 0.001)"
 
 
-@given(some.integers(0, 100_000), some.sampled_from([None, (3, 5)]))
+def test_a_race_between_two_looks_tells_the_look_that_decided_and_of_how_many_seeds():
+    runs = study(base=BASE, arm=plus(2.0, 2.5, 2.3, -4))
+    found = compare(runs, baseline="base", looks=(3, 6)).contrasts[0]
+    assert found.effect == pytest.approx(0.7)
+    assert found.estimate_at(found.deciding_pairs).mean == pytest.approx(2.267, abs=1e-3)
+    assert found.verdict.sentence == "helps by 2.27 points (98.8 % interval 0.98 to 3.55, the first 3 of 4 seeds, p = 0.016)"
+    assert verdict(study(base=BASE, arm=plus(2.0, 2.5, 2.3)), looks=(3, 6)).sentence.endswith("3.55, 3 seeds, p = 0.016)")
+
+
+def test_a_race_that_went_on_after_no_difference_tells_the_look_that_found_it():
+    near = plus(0.02, -0.02, 0.01, 4.0)
+    found = compare(study(base=BASE, arm=near), baseline="base", looks=(3, 6)).contrasts[0]
+    assert found.verdict.sentence == "no difference larger than 0.5 points (97.5 % interval −0.071 to 0.078, the first 3 of 4 seeds)"
+    assert (found.equivalence_pairs, found.equivalence_interval.level) == (3, pytest.approx(0.975))
+
+
+def test_a_race_whose_look_saw_equal_differences_tells_of_those():
+    found = verdict(study(base=BASE, arm=plus(1, 1, 1, 2)), looks=(3, 6))
+    assert found.sentence == "no verdict: all differences equal (+1.00 points in each of 3 seeds)"
+
+
+def test_a_race_whose_first_look_saw_equal_differences_is_decided_by_the_next():
+    found = compare(study(base=BASE, arm=plus(1, 1, 1, 1.1, 0.9)), baseline="base", looks=(3, 5)).contrasts[0]
+    assert found.verdict.kind == "helps"
+    assert found.deciding_pairs == 5
+    assert found.p_equivalence == 1.0
+
+
+@given(some.integers(0, 100_000), some.sampled_from([None, (3, 5), (3, 4, 9)]))
 def test_words_and_the_interval_that_decides_never_disagree(seed, looks):
     rng = np.random.default_rng(seed)
     arms = {f"arm{i}": (0.9 + rng.normal(0.004 * i, 0.004, 5)).tolist() for i in range(4)}
@@ -153,6 +204,7 @@ def test_words_and_the_interval_that_decides_never_disagree(seed, looks):
         assert (0.0 not in contrast.deciding) == decided == (contrast.p_holm <= 0.05)
         if contrast.verdict.kind == "helps":
             assert contrast.deciding.low > 0
-        if contrast.verdict.kind == "no difference" and looks is None:
+            assert contrast.deciding.low < contrast.estimate_at(contrast.deciding_pairs).mean < contrast.deciding.high
+        if contrast.verdict.kind == "no difference":
             assert -0.5 < contrast.equivalence_interval.low < contrast.equivalence_interval.high < 0.5
-        assert "0.0 to" not in contrast.verdict.sentence.replace("−0.0", "0.0")
+        assert not re.search(r"(?<![\d.])0\.0+ to", contrast.verdict.sentence)

@@ -2,9 +2,9 @@
 
 from .calibration import Reliability, expected_calibration_error, reliability
 from .classes import ClassAccuracy, balanced_accuracy, class_accuracies
-from .comparison import ArmSummary, Comparison, compare
+from .comparison import ArmSummary, Comparison, compare, judged_together
 from .contrast import Contrast
-from .estimate import Estimate, Interval, mean_estimate
+from .estimate import Estimate, Interval, mean_estimate, share_of_variance
 from .factorial import FactorialEffect, factorial_effects, fractional_effects
 from .intervals import paired_t_interval, two_way_estimate, two_way_interval
 from .kinds import Verdict
@@ -24,9 +24,12 @@ from .power import (
     smallest_effect_from_pilot,
 )
 from .sequential import (
+    Decided,
     Look,
     alpha_shares,
     deciding_interval,
+    deciding_look,
+    equating_look,
     looks_at,
     next_look,
     planned_looks,
@@ -44,6 +47,7 @@ __all__ = [
     "Comparison",
     "ComparisonError",
     "Contrast",
+    "Decided",
     "Estimate",
     "FactorialEffect",
     "Holm",
@@ -65,13 +69,16 @@ __all__ = [
     "class_accuracies",
     "compare",
     "deciding_interval",
+    "deciding_look",
     "detection_power",
+    "equating_look",
     "equivalence",
     "equivalence_power",
     "expected_calibration_error",
     "factorial_effects",
     "fractional_effects",
     "holm",
+    "judged_together",
     "looks_at",
     "mean_estimate",
     "mean_squares",
@@ -87,6 +94,7 @@ __all__ = [
     "seeds_to_equate",
     "sequential_equivalence",
     "sequential_p",
+    "share_of_variance",
     "sign_flip",
     "smallest_effect",
     "smallest_effect_from_one_run",

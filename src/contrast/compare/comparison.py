@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from .contrast import Contrast, Outcomes, Terms, contrast_of, squares_of_difference
-from .intervals import OTHER_SEED
+from .estimate import share_of_variance
 from .metrics import ComparisonError, Metric, metric_named
 from .pairing import ArmRuns, need_columns, runs_by_arm
 from .power import Settling, seeds_needed
-from .remarks import remarks_on
-from .sequential import alpha_shares, deciding_interval
+from .remarks import remarks_on, winner
+from .sequential import alpha_shares, deciding_look, need_looks
 from .telling import answer, as_html, as_plain, as_table, as_text
 from .testing import holm
 from .variance import MeanSquares, VarianceParts, mean_squares, variance_parts
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import pandas
 
 DEFAULT_MARGIN_IN_POINTS = 0.5
-AFTER_A_RACE = "seeds were added until settled: the sentences allow for it, the other intervals of the table do not"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,13 @@ class Comparison:
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]
     remarks: tuple[str, ...]
+    looks: tuple[int, ...] | None = None
+    overlap: float = 0.0
+
+    @property
+    def terms(self) -> Terms:
+        """What the arms were judged by."""
+        return Terms(self.level, self.margin, self.looks, self.overlap)
 
     @property
     def answer(self) -> str:
@@ -92,6 +99,7 @@ def compare(
     outcomes: Mapping[str, Outcomes] | None = None,
     level: float = 0.95,
     looks: Sequence[int] | None = None,
+    overlap: float = 0.0,
 ) -> Comparison:
     """Judge every arm of a study against the baseline, from tables alone.
 
@@ -109,42 +117,76 @@ def compare(
             equivalence test.
         looks: of a race, the numbers of seeds at which it was planned to look (`planned_looks`). The verdicts then hold at
             every look; None where the number of seeds was fixed beforehand.
+        overlap: where every seed came with another split of one sample, images held out per image trained on: 1 / (k − 1) for
+            k folds, once or repeated. The variance of a mean over S seeds is then sd² · (1 / S + overlap), in every interval, p
+            and number of seeds. `outcomes` are not used (images differ from split to split), and signs are not flipped.
 
     Raises:
-        ComparisonError: a ValueError of one line: a metric, arm or column that is not there, a run that stands twice,
-            outcomes of different length.
+        ComparisonError: a ValueError of one line: a metric, arm or column that is not there, a run that stands twice, a level,
+            margin, overlap or looks that make no sense, outcomes of different length.
 
-    Sources: paired t over seeds (Bouthillier et al. 2021), Holm 1979, Schuirmann 1987, Satterthwaite 1946; measured coverage
-    in `docs/statistics.md`.
+    Sources: paired t over seeds (Bouthillier et al. 2021), Holm 1979, Schuirmann 1987, Satterthwaite 1946; overlapping splits
+    after Nadeau & Bengio 2003; measured coverage in `docs/statistics.md`.
     """
     need_columns(runs)
-    if not 0.5 < level < 1:
-        raise ComparisonError(f"level: {level:g} is no confidence level; one lies above 0.5 and below 1")
     measure = _metric(runs, metric)
-    if margin is None and measure.unit == "points":
-        margin = DEFAULT_MARGIN_IN_POINTS
-    if margin is not None and not margin > 0:
-        raise ComparisonError(f"margin: {margin:g} is not above zero")
+    terms = _terms(level, margin, looks, overlap, measure)
     arms = runs_by_arm(runs, baseline, measure)
-    scores, doubts = _usable(outcomes or {}, arms, measure)
-    terms = Terms(level, margin, None if looks is None else tuple(looks))
+    scores, doubts = _usable({} if overlap else outcomes or {}, arms, measure)
     contrasts = [contrast_of(arm, arms[0], terms, _difference(arm, arms[0], scores, measure)) for arm in arms[1:]]
     judged = judge(contrasts, measure, terms)
     summaries = tuple(_summary(arm, scores.get(arm.arm, {}), measure) for arm in arms)
-    remarks = (*remarks_on(arms, judged), *doubts, *([AFTER_A_RACE] if looks else []))
-    return Comparison(measure, level, margin, summaries[0], summaries[1:], tuple(judged), remarks)
+    remarks = tuple(remarks_on(arms, judged, doubts, terms))
+    return Comparison(measure, level, terms.margin, summaries[0], summaries[1:], tuple(judged), remarks, terms.looks, overlap)
+
+
+def judged_together(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Several comparisons of one study as one family: Holm over all their contrasts, and verdicts anew.
+
+    Each step of a ladder is held against the step before it, so each comes from a `compare` of its own, with its own baseline.
+    Judged apart, five steps would have five chances to look like one by luck.
+
+    Raises:
+        ComparisonError: comparisons of different metrics, levels, margins, looks or overlaps.
+    """
+    if len({(one.metric, one.terms) for one in comparisons}) > 1:
+        raise ComparisonError("only comparisons by one metric, level and margin can be judged together")
+    contrasts = [contrast for one in comparisons for contrast in one.contrasts]
+    judged = iter(judge(contrasts, comparisons[0].metric, comparisons[0].terms) if comparisons else [])
+    return tuple(_with_contrasts(one, tuple(next(judged) for _ in one.contrasts)) for one in comparisons)
+
+
+def _with_contrasts(comparison: Comparison, contrasts: tuple[Contrast, ...]) -> Comparison:
+    before = winner(comparison.contrasts)
+    remarks = (*(remark for remark in comparison.remarks if remark not in before), *winner(contrasts))
+    return replace(comparison, contrasts=contrasts, remarks=remarks)
+
+
+def _terms(level: float, margin: float | None, looks: Sequence[int] | None, overlap: float, metric: Metric) -> Terms:
+    if not 0.5 < level < 1:
+        raise ComparisonError(f"level: {level:g} is no confidence level; one lies above 0.5 and below 1")
+    if margin is None and metric.unit == "points":
+        margin = DEFAULT_MARGIN_IN_POINTS
+    if margin is not None and not 0 < margin < math.inf:
+        raise ComparisonError(f"margin: {margin:g} is not above zero and finite")
+    try:
+        share_of_variance(1, overlap)
+        return Terms(level, margin, None if looks is None else need_looks(looks), overlap)
+    except ValueError as error:
+        raise ComparisonError(str(error)) from None
 
 
 def judge(contrasts: list[Contrast], metric: Metric, terms: Terms) -> list[Contrast]:
     """Holm over all contrasts that have a p, then each one's deciding interval, seeds still needed, and verdict."""
     tested = [contrast for contrast in contrasts if contrast.p is not None]
     family = holm([contrast.p for contrast in tested if contrast.p is not None], terms.alpha)
-    decisions = {contrast.arm: (p, alpha) for contrast, p, alpha in zip(tested, family.p, family.deciding_alpha, strict=True)}
+    # In their order, not by name: a ladder's steps may hold one arm against two others.
+    decisions = iter(zip(family.p, family.deciding_alpha, strict=True))
     judged = []
     for contrast in contrasts:
         one = contrast
-        if contrast.arm in decisions:
-            p_holm, alpha = decisions[contrast.arm]
+        if contrast.p is not None:
+            p_holm, alpha = next(decisions)
             one = replace(contrast, p_holm=p_holm, family=len(tested), **_decision(contrast, alpha, terms))
         judged.append(replace(one, verdict=verdict_on(one, metric, terms)))
     return judged
@@ -157,11 +199,12 @@ def _decision(contrast: Contrast, alpha: float, terms: Terms) -> dict[str, Any]:
     if estimate is not None:
         # A race tests at its last look with that look's share of the error.
         last = alpha_shares(terms.looks)[-1] if terms.looks else 1.0
-        settling = Settling(estimate.mean, terms.margin, alpha * last, terms.alpha * last)
+        settling = Settling(estimate.mean, terms.margin, alpha * last, terms.alpha * last, overlap=terms.overlap)
         # The sd behind the standard error, so that the floor counts.
-        sd = estimate.standard_error * float(numpy.sqrt(len(contrast.seeds)))
+        sd = estimate.standard_error / math.sqrt(share_of_variance(len(contrast.seeds), terms.overlap))
         needed = seeds_needed(settling, sd, len(contrast.seeds))
-    return {"deciding": deciding_interval(contrast.looks, alpha, OTHER_SEED), "seeds_needed": needed}
+    look = deciding_look(contrast.looks, alpha, terms.about)
+    return {"deciding": look.interval if look else None, "deciding_pairs": look.pairs if look else 0, "seeds_needed": needed}
 
 
 def _metric(runs: pandas.DataFrame, name: str) -> Metric:
@@ -175,7 +218,9 @@ def _metric(runs: pandas.DataFrame, name: str) -> Metric:
 def _usable(outcomes: Mapping[str, Outcomes], arms: list[ArmRuns], metric: Metric) -> tuple[dict[str, Outcomes], list[str]]:
     """The outcomes that belong to the metric: an arm whose outcomes average to something else is left out, with a remark."""
     usable: dict[str, Outcomes] = {}
-    doubts = []
+    doubts: list[str] = []
+    if _images(outcomes, arms) < 2:
+        return usable, doubts
     for arm in arms:
         scores = outcomes.get(arm.arm, {})
         strange = [seed for seed in arm.values if seed in scores and not _agrees(scores[seed], arm.values[seed], metric)]
@@ -184,6 +229,18 @@ def _usable(outcomes: Mapping[str, Outcomes], arms: list[ArmRuns], metric: Metri
         else:
             usable[arm.arm] = scores
     return usable, doubts
+
+
+def _images(outcomes: Mapping[str, Outcomes], arms: list[ArmRuns]) -> int:
+    """How many images all runs have outcomes of; 0 where there are no outcomes."""
+    there = [(arm.arm, seed, outcomes[arm.arm][seed].shape) for arm in arms for seed in arm.values if seed in outcomes.get(arm.arm, {})]
+    if not there:
+        return 0
+    shape = there[0][2][:1] or (0,)
+    for arm_name, seed, found in there:
+        if found != shape:
+            raise ComparisonError(f"arm {arm_name!r}, seed {seed}: outcomes of shape {found}; all runs need the same images: {shape}")
+    return shape[0]
 
 
 def _agrees(scores: numpy.ndarray[Any, Any], value: float, metric: Metric) -> bool:

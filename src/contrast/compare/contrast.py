@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy
 
 from .estimate import Estimate, Floats, Interval, mean_estimate, spread
-from .intervals import OTHER_SEED, OTHER_SEED_AND_IMAGES, two_way_estimate
+from .intervals import OTHER_SAMPLE, OTHER_SEED, OTHER_SEED_AND_IMAGES, two_way_estimate
 from .kinds import NOT_YET, Verdict
-from .metrics import ComparisonError
 from .pairing import ArmRuns
 from .power import SeedsNeeded
-from .sequential import Look, looks_at, sequential_equivalence, sequential_p
+from .sequential import Look, equating_look, looks_at, sequential_equivalence, sequential_p
 from .testing import SignFlip, sign_flip
 from .variance import MeanSquares, VarianceParts, mean_squares, variance_parts
 
@@ -25,7 +24,9 @@ class Contrast:
     """An arm against the baseline. `effect` is arm minus baseline in the metric's unit; None stands where nothing can be said.
 
     `interval` is about another seed on these test images, `images_interval` about another seed and other images, `deciding` is
-    the first at the level that Holm decides at, `equivalence_interval` the first at the level of the two one-sided tests.
+    the first at the level that Holm decides at, `equivalence_interval` the first at the level of the two one-sided tests. Of a
+    race, the last two are those of the looks that speak, over their `deciding_pairs` and `equivalence_pairs` first seeds.
+    `ended` and `baseline_ended` count the runs of each side that finished or diverged.
     """
 
     arm: str
@@ -36,6 +37,7 @@ class Contrast:
     diverged: tuple[int, ...]
     baseline_diverged: tuple[int, ...]
     ended: int
+    baseline_ended: int
     effect: float | None = None
     sd: float | None = None
     standard_error: float | None = None
@@ -50,6 +52,8 @@ class Contrast:
     variance: VarianceParts | None = None
     p_holm: float | None = None
     deciding: Interval | None = None
+    deciding_pairs: int = 0
+    equivalence_pairs: int = 0
     family: int = 0
     seeds_needed: SeedsNeeded | None = None
     verdict: Verdict = NOT_YET
@@ -61,19 +65,32 @@ class Contrast:
             return None
         return Estimate(self.effect, self.standard_error, self.df)
 
+    def estimate_at(self, pairs: int) -> Estimate | None:
+        """The estimate of the look at so many seeds: that of all seeds, but of a race that went on after the look."""
+        return next((look.estimate for look in self.looks if look.pairs == pairs), None)
+
 
 @dataclass(frozen=True)
 class Terms:
-    """What a study is judged by: confidence, the margin that does not matter (None: no equivalence), the looks of a race."""
+    """What a study is judged by: confidence, the margin that does not matter (None: no equivalence), the looks of a race.
+
+    `overlap` is that of the splits of one sample, as in `mean_estimate`; 0 where the seeds share one split.
+    """
 
     level: float = 0.95
     margin: float | None = None
     looks: tuple[int, ...] | None = None
+    overlap: float = 0.0
 
     @property
     def alpha(self) -> float:
         """Error rate of the family of arms, and of each one-sided equivalence test."""
         return 1 - self.level
+
+    @property
+    def about(self) -> str:
+        """What the intervals over seeds are about."""
+        return OTHER_SAMPLE if self.overlap else OTHER_SEED
 
 
 def contrast_of(arm: ArmRuns, baseline: ArmRuns, terms: Terms, squares: MeanSquares | None) -> Contrast:
@@ -89,6 +106,7 @@ def contrast_of(arm: ArmRuns, baseline: ArmRuns, terms: Terms, squares: MeanSqua
         diverged=tuple(sorted(arm.diverged)),
         baseline_diverged=tuple(sorted(baseline.diverged)),
         ended=arm.ended,
+        baseline_ended=baseline.ended,
         effect=float(differences.mean()) if seeds else None,
     )
     return blank if len(seeds) < 2 else _estimated(blank, differences, terms, squares)
@@ -96,23 +114,26 @@ def contrast_of(arm: ArmRuns, baseline: ArmRuns, terms: Terms, squares: MeanSqua
 
 def _estimated(blank: Contrast, differences: Floats, terms: Terms, squares: MeanSquares | None) -> Contrast:
     least = squares.least_seed_variance if squares else 0.0
-    estimate = mean_estimate(differences, least)
+    estimate = mean_estimate(differences, least, terms.overlap)
     both = two_way_estimate(squares) if squares else None
-    looks = looks_at(differences, terms.looks, least)
+    looks = looks_at(differences, terms.looks, least, terms.overlap)
     seen = any(look.estimate for look in looks)
+    equating = equating_look(looks, terms.margin, terms.alpha, terms.about)
     return replace(
         blank,
         sd=spread(differences),
         standard_error=estimate.standard_error if estimate else None,
         df=estimate.df if estimate else None,
         looks=looks,
-        interval=estimate.interval(terms.level, OTHER_SEED) if estimate else None,
+        interval=estimate.interval(terms.level, terms.about) if estimate else None,
         images_interval=both.interval(terms.level, OTHER_SEED_AND_IMAGES) if both else None,
-        equivalence_interval=estimate.interval(1 - 2 * terms.alpha, OTHER_SEED) if estimate else None,
+        equivalence_interval=equating.interval if equating else None,
+        equivalence_pairs=equating.pairs if equating else 0,
         p=sequential_p(looks) if seen else None,
         p_equivalence=sequential_equivalence(looks, terms.margin) if seen and terms.margin else None,
         # A generator of its own, always begun anew: the printed check must not change from one reading to the next.
-        sign_flip=sign_flip(differences, numpy.random.default_rng(0)),
+        # Splits that overlap make differences alike in size *and* sign, so flipping the signs one by one would cry wolf.
+        sign_flip=None if terms.overlap else sign_flip(differences, numpy.random.default_rng(0)),
         variance=variance_parts(squares) if squares else None,
     )
 
@@ -123,8 +144,6 @@ def squares_of_difference(arm: Outcomes, baseline: Outcomes, seeds: tuple[int, .
     def rows() -> Iterator[Floats]:
         for seed in seeds:
             one, other = (numpy.asarray(scores[seed], dtype=numpy.float64) for scores in (arm, baseline))
-            if one.shape != other.shape:
-                raise ComparisonError(f"seed {seed}: {one.shape} and {other.shape} outcomes; both arms need the same images")
             yield (one - other) * scale
 
     return mean_squares(rows())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy
@@ -53,7 +54,7 @@ class Estimate:
         return float(special.stdtr(self.df, (self.mean - value) / self.standard_error))
 
 
-def mean_estimate(values: ArrayLike, least_variance: float = 0.0) -> Estimate | None:
+def mean_estimate(values: ArrayLike, least_variance: float = 0.0, overlap: float = 0.0) -> Estimate | None:
     """The mean of one number per seed, as an estimate over seeds; None where there is no variance to judge by.
 
     Args:
@@ -61,11 +62,14 @@ def mean_estimate(values: ArrayLike, least_variance: float = 0.0) -> Estimate | 
         least_variance: the variance of `values` is taken to be at least this (in the unit squared). With few seeds and easy
             images all differences can be equal by chance; the floor from the outcomes per image,
             `MeanSquares.least_seed_variance`, guards against it.
+        overlap: 0 where the seeds are independent. Where they come with different splits of one sample, images held out per
+            image trained on, 1 / (k − 1) for k folds, once or repeated; see `share_of_variance`.
 
     Raises:
-        ValueError: fewer than two values, or one that is not finite.
+        ValueError: fewer than two values, or one that is not finite; an overlap that is negative or not finite.
 
-    Source: Student 1908, the paired t test; pairing by seed after Bouthillier et al. 2021.
+    Sources: Student 1908, the paired t test; pairing by seed after Bouthillier et al. 2021; overlapping splits, the corrected
+    resampled t test of Nadeau & Bengio 2003 (Bouckaert & Frank 2004 for repeated folds).
     """
     array = finite_vector(values)
     if len(array) < 2:
@@ -73,7 +77,28 @@ def mean_estimate(values: ArrayLike, least_variance: float = 0.0) -> Estimate | 
     variance = max(spread(array) ** 2, least_variance)
     if variance == 0:
         return None
-    return Estimate(float(array.mean()), float(numpy.sqrt(variance / len(array))), float(len(array) - 1))
+    return Estimate(float(array.mean()), float(numpy.sqrt(variance * share_of_variance(len(array), overlap))), float(len(array) - 1))
+
+
+def share_of_variance(seeds: int, overlap: float = 0.0) -> float:
+    """Variance of a mean over `seeds`, as a share of the variance of one of its values: 1 / S + overlap.
+
+    Splits of one sample train on mostly the same images, so their results rise and fall together. With a correlation of
+    n_held_out / (n_held_out + n_train) between any two, 1 / S + n_held_out / n_train is exact; that correlation is a rule of
+    thumb, measured in `docs/statistics.md`.
+
+    Args:
+        seeds: how many values, ≥ 1.
+        overlap: n_held_out / n_train, ≥ 0; 0 where the seeds share no split.
+
+    Raises:
+        ValueError: an overlap that is negative or not finite.
+
+    Source: Nadeau & Bengio 2003, Inference for the generalization error.
+    """
+    if not 0 <= overlap < math.inf:
+        raise ValueError(f"overlap is images held out per image trained on, 0 or more, got {overlap}")
+    return 1 / seeds + overlap
 
 
 def spread(values: ArrayLike) -> float:

@@ -25,10 +25,10 @@ class FactorialEffect:
     factors: tuple[str, ...]
     levels: tuple[str, ...]
     effect: float
-    estimate: Estimate | None
-    interval: Interval | None
-    p: float | None
-    p_holm: float | None
+    estimate: Estimate | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
     aliases: tuple[str, ...] = ()
 
     @property
@@ -37,7 +37,9 @@ class FactorialEffect:
         return " × ".join(f"{factor}={level}" for factor, level in zip(self.factors, self.levels, strict=True))
 
 
-def factorial_effects(values: ArrayLike, levels: Mapping[str, Sequence[str]], order: int = 2, level: float = 0.95) -> tuple[FactorialEffect, ...]:
+def factorial_effects(
+    values: ArrayLike, levels: Mapping[str, Sequence[str]], order: int = 2, level: float = 0.95, overlap: float = 0.0
+) -> tuple[FactorialEffect, ...]:
     """Main effects and interactions of a full factorial, paired by seed, Holm over all of them.
 
     Args:
@@ -45,13 +47,19 @@ def factorial_effects(values: ArrayLike, levels: Mapping[str, Sequence[str]], or
         levels: the names of each factor's levels, in the order of the axes; the first level is the reference.
         order: how many factors an interaction may have.
         level: confidence of the intervals.
+        overlap: of the splits, as in `mean_estimate`.
 
     Raises:
-        ValueError: the shape does not fit the levels; fewer than two complete seeds.
+        ValueError: no factor, or one with a single level; the shape does not fit the levels; a cell without any run (named);
+            fewer than two seeds that have every cell.
 
     Source: Montgomery, Design and Analysis of Experiments, two-level designs, in treatment coding.
     """
-    table = _complete(numpy.asarray(values, dtype=numpy.float64), tuple(len(names) for names in levels.values()))
+    short = next((factor for factor, names in levels.items() if len(names) < 2), None)
+    if not levels or short is not None:
+        raise ValueError(f"factor {short!r} has one level; a factor has two or more" if levels else "a factorial has a factor or more")
+    cells = [", ".join(f"{factor}={name}" for factor, name in zip(levels, picked, strict=True)) for picked in itertools.product(*levels.values())]
+    table = _complete(numpy.asarray(values, dtype=numpy.float64), tuple(len(names) for names in levels.values()), cells)
     factors = list(levels)
     found = []
     for size in range(1, min(order, len(factors)) + 1):
@@ -59,11 +67,14 @@ def factorial_effects(values: ArrayLike, levels: Mapping[str, Sequence[str]], or
             for picked in itertools.product(*(range(1, len(levels[factors[axis]])) for axis in chosen)):
                 per_seed = _differences_of_differences(table, dict(zip(chosen, picked, strict=True)))
                 names = tuple(levels[factors[axis]][index] for axis, index in zip(chosen, picked, strict=True))
-                found.append(_effect(tuple(factors[axis] for axis in chosen), names, per_seed, level))
-    return _with_holm(found, 1 - level)
+                effect = FactorialEffect(tuple(factors[axis] for axis in chosen), names, float(per_seed.mean()))
+                found.append(_judged(effect, mean_estimate(per_seed, overlap=overlap), level))
+    return _with_holm(found)
 
 
-def fractional_effects(values: ArrayLike, settings: ArrayLike, factors: Sequence[str], level: float = 0.95) -> tuple[FactorialEffect, ...]:
+def fractional_effects(
+    values: ArrayLike, settings: ArrayLike, factors: Sequence[str], level: float = 0.95, overlap: float = 0.0
+) -> tuple[FactorialEffect, ...]:
     """Main effects of a two-level fraction, each with the two-factor interactions that it can't be told from.
 
     Args:
@@ -71,29 +82,40 @@ def fractional_effects(values: ArrayLike, settings: ArrayLike, factors: Sequence
         settings: shape (C, K) of 0 and 1: which of its two levels each factor has in each cell, each level in half of the cells.
         factors: K names.
         level: confidence of the intervals.
+        overlap: of the splits, as in `mean_estimate`.
 
     Raises:
-        ValueError: shapes that don't fit; a factor whose levels are not balanced, or two that are the same.
+        ValueError: shapes that don't fit; a setting that is neither 0 nor 1; a factor whose levels are not balanced, or two that
+            are the same; a cell without any run (named); fewer than two seeds that have every cell.
 
     Source: Box, Hunter & Hunter, Statistics for Experimenters, fractional factorials.
     """
-    signs = 2.0 * numpy.asarray(settings, dtype=numpy.float64) - 1
+    chosen = numpy.asarray(settings, dtype=numpy.float64)
+    if not numpy.isin(chosen, (0, 1)).all():
+        raise ValueError("a setting is 0 or 1, the first or the second level of its factor")
+    signs = 2 * chosen - 1
     if signs.ndim != 2 or signs.shape[1] != len(factors):
         raise ValueError(f"settings of shape {signs.shape} do not fit {len(factors)} factors")
     if numpy.abs(signs.T @ signs - len(signs) * numpy.eye(len(factors))).max() > 1e-9 or (signs.sum(axis=0) != 0).any():
         raise ValueError("every two factors must be balanced against each other; this fraction is not")
-    table = _complete(numpy.asarray(values, dtype=numpy.float64), (len(signs),))
+    cells = [", ".join(f"{factor}={setting:g}" for factor, setting in zip(factors, row, strict=True)) for row in chosen]
+    table = _complete(numpy.asarray(values, dtype=numpy.float64), (len(signs),), cells)
     found = []
     for index, factor in enumerate(factors):
         per_seed = table @ signs[:, index] * 2 / len(signs)
-        found.append(_effect((factor,), ("1",), per_seed, level, _aliases(signs, index, factors)))
-    return _with_holm(found, 1 - level)
+        effect = FactorialEffect((factor,), ("1",), float(per_seed.mean()), aliases=_aliases(signs, index, factors))
+        found.append(_judged(effect, mean_estimate(per_seed, overlap=overlap), level))
+    return _with_holm(found)
 
 
-def _complete(table: Floats, cells: tuple[int, ...]) -> Floats:
-    if table.shape[1:] != cells:
-        raise ValueError(f"values of shape {table.shape} do not fit a design of {cells} cells per seed")
-    complete = table[numpy.isfinite(table.reshape(len(table), -1)).all(axis=1)]
+def _complete(table: Floats, shape: tuple[int, ...], cells: Sequence[str]) -> Floats:
+    if table.shape[1:] != shape:
+        raise ValueError(f"values of shape {table.shape} do not fit a design of {shape} cells per seed")
+    there = numpy.isfinite(table.reshape(len(table), -1))
+    empty = [cell for cell, runs in zip(cells, there.sum(axis=0), strict=True) if runs == 0]
+    if empty:
+        raise ValueError(f"no seed has a figure in {'; '.join(empty)}; effects need every cell")
+    complete = table[there.all(axis=1)]
     if len(complete) < 2:
         raise ValueError(f"{len(complete)} of {len(table)} seeds have every cell; effects need two or more")
     return complete
@@ -110,18 +132,10 @@ def _differences_of_differences(table: Floats, picked: Mapping[int, int]) -> Flo
     return table
 
 
-def _effect(factors: tuple[str, ...], levels: tuple[str, ...], per_seed: Floats, level: float, aliases: tuple[str, ...] = ()) -> FactorialEffect:
-    estimate = mean_estimate(per_seed)
-    return FactorialEffect(
-        factors,
-        levels,
-        float(per_seed.mean()),
-        estimate,
-        estimate.interval(level) if estimate else None,
-        estimate.p_two_sided() if estimate else None,
-        None,
-        aliases,
-    )
+def _judged(effect: FactorialEffect, estimate: Estimate | None, level: float) -> FactorialEffect:
+    if estimate is None:
+        return effect
+    return replace(effect, estimate=estimate, interval=estimate.interval(level), p=estimate.p_two_sided())
 
 
 def _aliases(signs: Floats, index: int, factors: Sequence[str]) -> tuple[str, ...]:
@@ -129,6 +143,6 @@ def _aliases(signs: Floats, index: int, factors: Sequence[str]) -> tuple[str, ..
     return tuple(f"{factors[one]} × {factors[other]}" for one, other in pairs if abs(signs[:, one] * signs[:, other] @ signs[:, index]) == len(signs))
 
 
-def _with_holm(effects: list[FactorialEffect], alpha: float) -> tuple[FactorialEffect, ...]:
-    adjusted = iter(holm([effect.p for effect in effects if effect.p is not None], alpha).p)
+def _with_holm(effects: list[FactorialEffect]) -> tuple[FactorialEffect, ...]:
+    adjusted = iter(holm([effect.p for effect in effects if effect.p is not None]).p)
     return tuple(effect if effect.p is None else replace(effect, p_holm=next(adjusted)) for effect in effects)

@@ -12,6 +12,7 @@ from .variance import MeanSquares, mean_squares
 
 OTHER_SEED = "another seed on these test images"
 OTHER_SEED_AND_IMAGES = "another seed and other test images of the same kind"
+OTHER_SAMPLE = "another sample of this kind and size, split and trained anew"
 
 
 def two_way_estimate(squares: MeanSquares) -> Estimate | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .metrics import ComparisonError, Metric, arm_named
 
@@ -46,7 +46,7 @@ def runs_by_arm(runs: pandas.DataFrame, baseline: str, metric: Metric) -> list[A
     seen: set[tuple[str, int]] = set()
     values = runs[metric.name] if metric.name in runs.columns else [math.nan] * len(runs)
     for arm, seed, status, value in zip(runs["arm"], runs["seed"], runs["status"], values, strict=True):
-        key = (str(arm), int(seed))
+        key = (str(arm), _seed(seed, str(arm)))
         if key in seen:
             raise ComparisonError(f"arm {key[0]!r}, seed {key[1]}: two runs; one run per arm and seed can be compared")
         seen.add(key)
@@ -69,6 +69,13 @@ def _place(arm: ArmRuns, seed: int, status: str, value: object, metric: Metric) 
         raise ComparisonError(f"{where}: {metric.name} is {number:g}; accuracies are fractions in 0..1")
     else:
         arm.values[seed] = number * metric.scale
+
+
+def _seed(value: Any, arm: str) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ComparisonError(f"arm {arm!r}: seed is {value!r}; every run has a whole number") from None
 
 
 def _number(value: object, where: str, name: str) -> float:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy
 from scipy import special
 
+from .estimate import share_of_variance
+
 MOST_PAIRS = 1_000
 """Nobody runs more seeds than this for one arm; beyond, the answer is "more than 1,000"."""
 
@@ -23,7 +25,7 @@ class SeedsNeeded:
     confidence: float
 
 
-def detection_power(effect: float, sd: float, pairs: int, alpha: float = 0.05) -> float:
+def detection_power(effect: float, sd: float, pairs: int, alpha: float = 0.05, overlap: float = 0.0) -> float:
     """Power of the two-sided paired t test: the chance to call a true `effect` different from zero.
 
     Args:
@@ -31,16 +33,17 @@ def detection_power(effect: float, sd: float, pairs: int, alpha: float = 0.05) -
         sd: true standard deviation of the paired differences, same unit, > 0.
         pairs: seeds that both arms have, ≥ 2.
         alpha: error level of the test (that of Holm's step, where several arms are judged).
+        overlap: of the splits, as in `mean_estimate`; with it more seeds help less and less.
 
     Source: noncentral t; equals `statsmodels.stats.power.TTestPower.power`.
     """
     df = pairs - 1
     critical = -float(special.stdtrit(df, alpha / 2))
-    shift = abs(effect) * math.sqrt(pairs) / sd
+    shift = abs(effect) / (sd * math.sqrt(share_of_variance(pairs, overlap)))
     return 1 - _below(critical, df, shift) + _below(-critical, df, shift)
 
 
-def equivalence_power(effect: float, sd: float, pairs: int, margin: float, alpha: float = 0.05) -> float:
+def equivalence_power(effect: float, sd: float, pairs: int, margin: float, alpha: float = 0.05, overlap: float = 0.0) -> float:
     """Power of the two one-sided tests at `alpha` each: the chance to call a true `effect` "within ± margin".
 
     A lower bound (the joint failure of both tests is counted twice) that is tight where the power is above one half.
@@ -52,38 +55,42 @@ def equivalence_power(effect: float, sd: float, pairs: int, margin: float, alpha
         return 0.0
     df = pairs - 1
     critical = -float(special.stdtrit(df, alpha))
-    scale = math.sqrt(pairs) / sd
-    failures = sum(_below(critical, df, (margin + side * effect) * scale) for side in (-1.0, 1.0))
+    error = sd * math.sqrt(share_of_variance(pairs, overlap))
+    failures = sum(_below(critical, df, (margin + side * effect) / error) for side in (-1.0, 1.0))
     return max(0.0, 1 - failures)
 
 
-def seeds_to_detect(effect: float, sd: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+def seeds_to_detect(effect: float, sd: float, alpha: float = 0.05, power: float = 0.8, overlap: float = 0.0) -> int | None:
     """The fewest pairs (≥ 2) whose paired t test has `power` against `effect`; None where that is more than 1,000."""
-    return _fewest_pairs(lambda pairs: detection_power(effect, sd, pairs, alpha), power) if effect != 0 else None
+    return _fewest_pairs(lambda pairs: detection_power(effect, sd, pairs, alpha, overlap), power) if effect != 0 else None
 
 
-def seeds_to_equate(effect: float, sd: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+def seeds_to_equate(effect: float, sd: float, margin: float, alpha: float = 0.05, power: float = 0.8, overlap: float = 0.0) -> int | None:
     """The fewest pairs (≥ 2) that call a true `effect` "within ± margin" with `power`; None where that is more than 1,000."""
     if abs(effect) >= margin:
         return None
-    return _fewest_pairs(lambda pairs: equivalence_power(effect, sd, pairs, margin, alpha), power)
+    return _fewest_pairs(lambda pairs: equivalence_power(effect, sd, pairs, margin, alpha, overlap), power)
 
 
 @dataclass(frozen=True)
 class Settling:
-    """What has to be settled: an effect, by the t test at `alpha`, or, inside `margin`, by equivalence at `equivalence_alpha`."""
+    """What has to be settled: an effect, by the t test at `alpha`, or, inside `margin`, by equivalence at `equivalence_alpha`.
+
+    `overlap` is that of the splits, as in `mean_estimate`.
+    """
 
     effect: float
     margin: float | None = None
     alpha: float = 0.05
     equivalence_alpha: float = 0.05
     power: float = 0.8
+    overlap: float = 0.0
 
     def pairs(self, sd: float) -> int | None:
         """Pairs after which one of the two tests settles it with the wanted power, if the sd of the differences is `sd`."""
-        answers = [seeds_to_detect(self.effect, sd, self.alpha, self.power)]
+        answers = [seeds_to_detect(self.effect, sd, self.alpha, self.power, self.overlap)]
         if self.margin is not None:
-            answers.append(seeds_to_equate(self.effect, sd, self.margin, self.equivalence_alpha, self.power))
+            answers.append(seeds_to_equate(self.effect, sd, self.margin, self.equivalence_alpha, self.power, self.overlap))
         return min((pairs for pairs in answers if pairs is not None), default=None)
 
 
@@ -118,9 +125,9 @@ def sd_interval(sd: float, pairs: int, confidence: float = 0.95) -> tuple[float,
     )
 
 
-def smallest_effect(sd: float, pairs: int, alpha: float = 0.05, power: float = 0.8) -> float:
+def smallest_effect(sd: float, pairs: int, alpha: float = 0.05, power: float = 0.8, overlap: float = 0.0) -> float:
     """The smallest true effect that a design with `pairs` seeds per arm shows with `power`, in the unit of `sd`."""
-    return sd * _bisect(lambda effect: detection_power(effect, 1.0, pairs, alpha), power)
+    return sd * _bisect(lambda effect: detection_power(effect, 1.0, pairs, alpha, overlap), power)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class SmallestEffect:
 
 
 def smallest_effect_from_pilot(
-    pilot: numpy.typing.ArrayLike, pairs: int, arms: int = 1, correlation: float = 0.0, power: float = 0.8
+    pilot: numpy.typing.ArrayLike, pairs: int, arms: int = 1, correlation: float = 0.0, power: float = 0.8, overlap: float = 0.0
 ) -> SmallestEffect:
     """Before the start: what a study can show, from two or more pilot runs of the baseline.
 
@@ -147,6 +154,7 @@ def smallest_effect_from_pilot(
         arms: arms that will be judged together.
         correlation: between two arms with one seed, −1 to below 1.
         power: wanted.
+        overlap: of the splits planned, as in `mean_estimate`.
 
     Raises:
         ValueError: fewer than two pilot runs; they don't differ.
@@ -155,12 +163,12 @@ def smallest_effect_from_pilot(
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if sd == 0:
         raise ValueError("a pilot needs two runs or more that differ")
-    unit = smallest_effect(float(numpy.sqrt(2 * (1 - correlation))), pairs, 0.05 / arms, power)
+    unit = smallest_effect(float(numpy.sqrt(2 * (1 - correlation))), pairs, 0.05 / arms, power, overlap)
     low, high = sd_interval(sd, len(values))
     return SmallestEffect(unit * sd, unit * low, unit * high, pairs)
 
 
-def smallest_effect_from_one_run(accuracy: float, images: int, pairs: int, arms: int = 1, power: float = 0.8) -> float:
+def smallest_effect_from_one_run(accuracy: float, images: int, pairs: int, arms: int = 1, power: float = 0.8, overlap: float = 0.0) -> float:
     """Before the start, from a single pilot run: about what a study can show, in points.
 
     One run has no spread; the binomial variance of its accuracy on the test images stands in for it. That is more than finite
@@ -172,6 +180,7 @@ def smallest_effect_from_one_run(accuracy: float, images: int, pairs: int, arms:
         pairs: seeds planned per arm, ≥ 2.
         arms: arms that will be judged together.
         power: wanted.
+        overlap: of the splits planned, as in `mean_estimate`; `images` are then those held out by one split.
 
     Raises:
         ValueError: an accuracy of 0 or 1 or outside, which has no spread.
@@ -179,7 +188,7 @@ def smallest_effect_from_one_run(accuracy: float, images: int, pairs: int, arms:
     if not 0 < accuracy < 1:
         raise ValueError(f"an accuracy of {accuracy:g} tells nothing about spread; it must lie above 0 and below 1")
     sd = 100 * math.sqrt(2 * accuracy * (1 - accuracy) / images)
-    return smallest_effect(sd, pairs, 0.05 / arms, power)
+    return smallest_effect(sd, pairs, 0.05 / arms, power, overlap)
 
 
 def _below(value: float, df: int, shift: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -46,26 +46,33 @@ def alpha_shares(looks: Sequence[int]) -> tuple[float, ...]:
     return tuple(now - before for now, before in zip(spent, [0.0, *spent[:-1]], strict=True))
 
 
-def looks_at(differences: ArrayLike, looks: Sequence[int] | None = None, least_variance: float = 0.0) -> tuple[Look, ...]:
+def looks_at(differences: ArrayLike, looks: Sequence[int] | None = None, least_variance: float = 0.0, overlap: float = 0.0) -> tuple[Look, ...]:
     """The looks that the differences have reached; one look with the whole error where none were planned.
 
     Args:
         differences: shape (S,), S ≥ 2, arm minus baseline, in the order in which the seeds were run.
         looks: increasing numbers of pairs, fixed before the first look, each ≥ 2.
         least_variance: as in `mean_estimate`.
+        overlap: of the splits, as in `mean_estimate`.
 
     Raises:
         ValueError: a value that is not finite; looks that don't increase.
     """
     array = finite_vector(differences)
-    planned = [len(array)] if looks is None else list(looks)
-    if sorted(set(planned)) != planned or planned[0] < 2:
-        raise ValueError(f"looks are increasing numbers of seeds from 2 on, got {planned}")
+    planned = (len(array),) if looks is None else need_looks(looks)
     return tuple(
-        Look(pairs, share, mean_estimate(array[:pairs], least_variance))
+        Look(pairs, share, mean_estimate(array[:pairs], least_variance, overlap))
         for pairs, share in zip(planned, alpha_shares(planned), strict=True)
         if pairs <= len(array)
     )
+
+
+def need_looks(looks: Sequence[int]) -> tuple[int, ...]:
+    """The looks of a race; ValueError unless they increase from two seeds on."""
+    planned = tuple(looks)
+    if not planned or planned[0] < 2 or list(planned) != sorted(set(planned)):
+        raise ValueError(f"looks are increasing numbers of seeds from 2 on, got {list(planned)}")
+    return planned
 
 
 def sequential_p(looks: Sequence[Look]) -> float:
@@ -83,15 +90,45 @@ def sequential_equivalence(looks: Sequence[Look], margin: float) -> float:
     return _least(equivalence(look.estimate, margin) / look.share for look in looks if look.estimate is not None)
 
 
-def deciding_interval(looks: Sequence[Look], alpha: float, about: str = "") -> Interval | None:
-    """The repeated interval that agrees with `sequential_p ≤ alpha`: the last that leaves out zero, otherwise the last.
+@dataclass(frozen=True)
+class Decided:
+    """The look that speaks for a contrast, its estimate, and its interval at the level that it may spend."""
+
+    pairs: int
+    estimate: Estimate
+    interval: Interval
+
+
+def deciding_look(looks: Sequence[Look], alpha: float, about: str = "") -> Decided | None:
+    """The look whose repeated interval agrees with `sequential_p ≤ alpha`: the last that leaves out zero, otherwise the last.
 
     Each look's interval has level `1 − alpha · share`; together they hold the truth with at least `1 − alpha`
-    (repeated confidence intervals, Jennison & Turnbull 1989).
+    (repeated confidence intervals, Jennison & Turnbull 1989). None where no look has an estimate.
     """
-    intervals = [look.estimate.interval(1 - alpha * look.share, about) for look in looks if look.estimate is not None]
-    decided = [interval for interval in intervals if 0.0 not in interval]
-    held = decided or intervals
+    return _speaking(looks, alpha, about, lambda interval: 0.0 not in interval)
+
+
+def deciding_interval(looks: Sequence[Look], alpha: float, about: str = "") -> Interval | None:
+    """The interval of `deciding_look`."""
+    decided = deciding_look(looks, alpha, about)
+    return decided.interval if decided else None
+
+
+def equating_look(looks: Sequence[Look], margin: float | None, alpha: float, about: str = "") -> Decided | None:
+    """The look whose interval at `1 − 2 · alpha · share` agrees with `sequential_equivalence ≤ alpha`.
+
+    It is the last that lies inside ± margin, otherwise (and where no margin is given) the last.
+    """
+
+    def inside(interval: Interval) -> bool:
+        return margin is not None and -margin <= interval.low and interval.high <= margin
+
+    return _speaking(looks, 2 * alpha, about, inside)
+
+
+def _speaking(looks: Sequence[Look], alpha: float, about: str, decides: Callable[[Interval], bool]) -> Decided | None:
+    seen = [Decided(look.pairs, look.estimate, look.estimate.interval(1 - alpha * look.share, about)) for look in looks if look.estimate]
+    held = [one for one in seen if decides(one.interval)] or seen
     return held[-1] if held else None
 
 

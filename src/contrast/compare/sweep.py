@@ -1,4 +1,4 @@
-"""Along a numeric axis: is there a trend, and which value is best, honestly?"""
+"""Is there a trend along a numeric axis? And which arm of a sweep, a grid or any list is best, honestly?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class BestOfSweep:
-    """The value that validation chose, and what it gains on test.
+    """The arm that validation chose, by its place in the list (a value of a sweep, a cell of a grid), and what it gains on test.
 
     Where there were seeds enough, `chosen_on` picked it and `estimated_on` measured it, so the interval is honest. With too
     few, all seeds did both, `remark` says so, and the estimate leans to the good side.
@@ -38,7 +38,7 @@ class BestOfSweep:
     remark: str = ""
 
 
-def trend(values: ArrayLike, axis: ArrayLike, logarithmic: bool = False, level: float = 0.95) -> Trend:
+def trend(values: ArrayLike, axis: ArrayLike, logarithmic: bool = False, level: float = 0.95, overlap: float = 0.0) -> Trend:
     """The trend along a sweep: one slope per seed, then a t interval over seeds.
 
     A slope sees a straight line only; a sweep with its best in the middle has none.
@@ -48,6 +48,7 @@ def trend(values: ArrayLike, axis: ArrayLike, logarithmic: bool = False, level: 
         axis: shape (V,), the values swept, not all equal.
         logarithmic: take log10 of the axis (learning rates), which must then be above zero.
         level: confidence of the interval.
+        overlap: of the splits, as in `mean_estimate`.
 
     Raises:
         ValueError: shapes that don't fit, an axis with one value only, fewer than two complete seeds.
@@ -62,7 +63,7 @@ def trend(values: ArrayLike, axis: ArrayLike, logarithmic: bool = False, level: 
     if not centered.any():
         raise ValueError("a trend needs an axis with two values or more")
     slopes = table @ centered / (centered @ centered)
-    estimate = mean_estimate(slopes)
+    estimate = mean_estimate(slopes, overlap=overlap)
     return Trend(
         slope=float(slopes.mean()),
         estimate=estimate,
@@ -72,32 +73,40 @@ def trend(values: ArrayLike, axis: ArrayLike, logarithmic: bool = False, level: 
     )
 
 
-def best_of_sweep(validation: ArrayLike, test_difference: ArrayLike, greater_is_better: bool = True, level: float = 0.95) -> BestOfSweep:
-    """The best value of a sweep: chosen by validation on the first half of the seeds, estimated on test by the other half.
+def best_of_sweep(
+    validation: ArrayLike, test_difference: ArrayLike, greater_is_better: bool = True, level: float = 0.95, overlap: float = 0.0
+) -> BestOfSweep:
+    """The best of many arms: chosen by validation on the first half of the seeds, estimated on test by the other half.
+
+    The order of the arms plays no part: they may be the values of a sweep, the cells of a grid, or any list of arms.
 
     Args:
-        validation: shape (S, V), the validation metric of each seed at each value, finite.
-        test_difference: shape (S, V), test metric minus the baseline's with the same seed, finite.
+        validation: shape (S, V), the validation metric of each seed of each arm; a seed with a NaN here or in `test_difference`
+            is left out, since arms must be chosen from on equal terms.
+        test_difference: shape (S, V), test metric minus the baseline's with the same seed.
         greater_is_better: of the validation metric.
         level: confidence of the interval.
+        overlap: of the splits, as in `mean_estimate`.
 
     Raises:
-        ValueError: shapes that don't fit; fewer than two seeds.
+        ValueError: shapes that don't fit, no arms; fewer than two seeds that have every arm.
 
     Source: sample splitting against the winner's curse (Cox 1975; Cawley & Talbot 2010 for model selection).
     """
     choosing, measured = (numpy.asarray(array, dtype=numpy.float64) for array in (validation, test_difference))
-    if choosing.ndim != 2 or choosing.shape != measured.shape:
-        raise ValueError(f"validation {choosing.shape} and test {measured.shape} must both be (seeds, values)")
-    if len(choosing) < 2:
-        raise ValueError("the best of a sweep needs two seeds or more")
-    seeds = len(choosing)
+    if choosing.ndim != 2 or choosing.shape != measured.shape or choosing.shape[1] == 0:
+        raise ValueError(f"validation {choosing.shape} and test {measured.shape} must both be (seeds, arms)")
+    complete = numpy.isfinite(choosing).all(axis=1) & numpy.isfinite(measured).all(axis=1)
+    seeds = int(complete.sum())
+    if seeds < 2:
+        raise ValueError(f"{seeds} of {len(choosing)} seeds have every arm; the best of many needs two or more")
+    choosing, measured = choosing[complete], measured[complete]
     # Two seeds must be left to estimate a spread from.
     half = seeds // 2 if seeds >= 4 else seeds
     means = choosing[:half].mean(axis=0)
     index = int(means.argmax() if greater_is_better else means.argmin())
     fresh = measured[half:, index] if half < seeds else measured[:, index]
-    estimate = mean_estimate(fresh)
+    estimate = mean_estimate(fresh, overlap=overlap)
     return BestOfSweep(
         index=index,
         effect=float(fresh.mean()),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .comparison import ArmSummary, Comparison
     from .contrast import Contrast
+    from .metrics import Metric
 
 GROUPS = {
     "helps": ("helps", "help"),
@@ -21,6 +22,7 @@ GROUPS = {
     "no difference": ("makes no difference that matters", "make no difference that matters"),
     "undecided": ("is undecided", "are undecided"),
     "diverged": ("diverged", "diverged"),
+    "baseline diverged": ("has no verdict, since the baseline diverged", "have no verdict, since the baseline diverged"),
     "zero variance": ("has no verdict", "have no verdict"),
     "one seed": ("has one seed only", "have one seed only"),
     "not yet": ("is not finished", "are not finished"),
@@ -39,22 +41,31 @@ def answer(comparison: Comparison) -> str:
         return f"{only.arm}{'' if only.verdict.kind in ('helps', 'hurts') else ':'} {only.verdict.sentence}."
     parts = []
     for kind, (one, many) in GROUPS.items():
-        group = [contrast for contrast in contrasts if contrast.verdict.kind == kind]
+        group = [contrast for contrast in contrasts if _group(contrast) == kind]
         if group:
             group.sort(key=lambda contrast: -abs(contrast.effect or 0.0))
-            parts.append(f"{len(group)} {one if len(group) == 1 else many} ({_names(group)})")
+            parts.append(f"{len(group)} {one if len(group) == 1 else many} ({_names(group, comparison.metric)})")
     return f"Of {len(contrasts)} arms, {', '.join(parts)}."
 
 
-def _names(group: list[Contrast]) -> str:
-    names = [
-        contrast.arm + contrast.verdict.short.removeprefix(contrast.verdict.kind).replace(":", "", 1)
-        if contrast.verdict.kind in ("helps", "hurts")
-        else contrast.arm
-        for contrast in group
-    ]
+def _group(contrast: Contrast) -> str:
+    # One diverged run of the baseline leaves every arm without a verdict; that is no fault of the arms.
+    return "baseline diverged" if contrast.verdict.kind == "diverged" and not contrast.diverged else contrast.verdict.kind
+
+
+def _names(group: list[Contrast], metric: Metric) -> str:
+    names = [contrast.arm + _gain(contrast, metric) for contrast in group]
     rest = len(names) - MOST_NAMES
     return ", ".join([*names[:MOST_NAMES], *([f"and {rest} more"] if rest > 0 else [])])
+
+
+def _gain(contrast: Contrast, metric: Metric) -> str:
+    """What follows an arm's name: " by 2.3 points" of a verdict, " +2.3 points" where the baseline diverged beside it."""
+    if contrast.verdict.kind in ("helps", "hurts"):
+        return contrast.verdict.short.removeprefix(contrast.verdict.kind).replace(":", "", 1)
+    if _group(contrast) == "baseline diverged" and contrast.effect is not None:
+        return f" {metric.amount(signed(contrast.effect, decimals_for(contrast.standard_error)))}"
+    return ""
 
 
 def as_table(comparison: Comparison) -> pandas.DataFrame:

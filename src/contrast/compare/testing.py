@@ -115,7 +115,7 @@ def holm(p_values: Sequence[float], alpha: float = 0.05) -> Holm:
     stop = int(failed[0]) if len(failed) else len(p)
     adjusted, deciding, rejected = numpy.empty(len(p)), numpy.empty(len(p)), numpy.empty(len(p), dtype=bool)
     adjusted[order] = numpy.minimum(1.0, numpy.maximum.accumulate(p[order] * left))
-    deciding[order] = levels[numpy.minimum(numpy.arange(len(p)), min(stop, len(p) - 1))]
+    deciding[order] = levels[numpy.minimum(numpy.arange(len(p)), stop)]
     rejected[order] = numpy.arange(len(p)) < stop
     return Holm(tuple(map(float, adjusted)), tuple(map(float, deciding)), tuple(map(bool, rejected)))
 

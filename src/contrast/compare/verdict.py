@@ -31,22 +31,24 @@ def verdict_on(contrast: Contrast, metric: Metric, terms: Terms) -> Verdict:
         return _decided(contrast, contrast.deciding, contrast.p_holm, metric, terms.alpha)
     if terms.margin is not None and contrast.p_equivalence is not None and contrast.p_equivalence <= terms.alpha:
         return _equivalent(contrast, metric.amount(f"{terms.margin:g}"))
-    return _undecided(contrast, contrast.deciding)
+    return _undecided(contrast, contrast.deciding, terms.overlap)
 
 
 def _decided(contrast: Contrast, interval: Interval, p_holm: float, metric: Metric, alpha: float) -> Verdict:
-    effect = contrast.effect or 0.0
     better = (interval.low > 0) == metric.greater_is_better
     low, high = sorted((abs(interval.low), abs(interval.high)))
-    decimals = decimals_apart((low, abs(effect)), decimals_for(contrast.standard_error))
-    amount = metric.amount(number(abs(effect), decimals))
+    # Of a race: the effect at the look that decided, so that it is the middle of the interval told beside it.
+    seen = contrast.estimate_at(contrast.deciding_pairs)
+    effect = abs(seen.mean) if seen else 0.0
+    decimals = decimals_apart((low, effect), _decimals(contrast, contrast.deciding_pairs))
+    amount = metric.amount(number(effect, decimals))
     word: Kind = "helps" if better else "hurts"
     # "helps by 0.12" would leave open which way the loss went.
     short = f"{word} by {amount}" if metric.unit == "points" else f"{word}: {amount} {'higher' if interval.low > 0 else 'lower'}"
     evidence = ", ".join(
         [
             f"{percent(interval.level)} interval {number(low, decimals)} to {number(high, decimals)}",
-            f"{len(contrast.seeds)} seeds",
+            _pairs(contrast, contrast.deciding_pairs),
             p_text(p_holm, alpha) + (" after Holm" if contrast.family > 1 else ""),
         ]
     )
@@ -59,22 +61,24 @@ def _equivalent(contrast: Contrast, margin: str) -> Verdict:
     interval = contrast.equivalence_interval
     if interval is None:
         return Verdict("no difference", short, short)
-    decimals = decimals_apart((interval.low, interval.high), decimals_for(contrast.standard_error))
+    decimals = decimals_apart((interval.low, interval.high), _decimals(contrast, contrast.equivalence_pairs))
     bounds = f"{percent(interval.level)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)}"
-    return Verdict("no difference", f"{short} ({bounds}, {len(contrast.seeds)} seeds)", short)
+    return Verdict("no difference", f"{short} ({bounds}, {_pairs(contrast, contrast.equivalence_pairs)})", short)
 
 
-def _undecided(contrast: Contrast, interval: Interval) -> Verdict:
-    decimals = decimals_apart((interval.low, interval.high), decimals_for(contrast.standard_error))
+def _undecided(contrast: Contrast, interval: Interval, overlap: float) -> Verdict:
+    decimals = decimals_apart((interval.low, interval.high), _decimals(contrast, contrast.deciding_pairs))
     bounds = f"{number(interval.low, decimals)} to {number(interval.high, decimals)}"
-    outlook = seeds_text(contrast.seeds_needed)
+    outlook = seeds_text(contrast.seeds_needed, overlap)
     return Verdict("undecided", f"undecided: {bounds}; {outlook}", f"undecided: {outlook}")
 
 
-def seeds_text(needed: SeedsNeeded | None) -> str:
-    """ "8 to 30 more seeds would settle it"."""
+def seeds_text(needed: SeedsNeeded | None, overlap: float) -> str:
+    """ "8 to 30 more seeds would settle it"; with splits that overlap, perhaps no number of them would."""
     if needed is None or needed.fewest is None:
-        return "more than 1,000 more seeds would be needed to settle it"
+        return "more splits of this sample would not settle it" if overlap else "more than 1,000 more seeds would be needed to settle it"
+    if needed.most is None and overlap:
+        return f"{needed.fewest} or more seeds would settle it, if splits of one sample can"
     if needed.most is None:
         return f"{needed.fewest} to over 1,000 more seeds would settle it"
     if needed.fewest == needed.most:
@@ -83,18 +87,20 @@ def seeds_text(needed: SeedsNeeded | None) -> str:
 
 
 def _zero_variance(contrast: Contrast, metric: Metric) -> Verdict:
-    each = metric.amount(signed(contrast.effect or 0.0, 2 if contrast.effect else 0))
-    sentence = f"no verdict: all differences equal ({each} in each of {len(contrast.seeds)} seeds)"
+    # Of a race between two looks, only those that the last look saw need be equal.
+    count = max((look.pairs for look in contrast.looks), default=len(contrast.seeds))
+    value = contrast.differences[0]
+    each = metric.amount(signed(value, 2 if value else 0))
+    sentence = f"no verdict: all differences equal ({each} in each of {count} seeds)"
     return Verdict("zero variance", sentence, "no verdict: all differences equal")
 
 
 def _diverged(contrast: Contrast, metric: Metric) -> Verdict:
-    counts = []
+    """What the seeds say that both sides finished is told all the same; where the baseline alone diverged, the arm did not."""
+    theirs = f"the baseline diverged in {_of(contrast.baseline_diverged, contrast.baseline_ended)}"
+    short = f"no verdict: {theirs}"
     if contrast.diverged:
-        counts.append(f"diverged in {len(contrast.diverged)} of {contrast.ended} seeds")
-    if contrast.baseline_diverged:
-        counts.append(f"the baseline diverged in {_seeds(len(contrast.baseline_diverged))}")
-    short = "; ".join(counts)
+        short = f"diverged in {_of(contrast.diverged, contrast.ended)}" + (f"; {theirs}" if contrast.baseline_diverged else "")
     return Verdict("diverged", f"{short}; {_the_rest(contrast, metric)}" if contrast.seeds else short, short)
 
 
@@ -106,6 +112,21 @@ def _the_rest(contrast: Contrast, metric: Metric) -> str:
     if interval:
         about = f" ({percent(interval.level)} interval {number(interval.low, decimals)} to {number(interval.high, decimals)})"
     return f"{effect} in the {_seeds(len(contrast.seeds))} that both finished{about}"
+
+
+def _decimals(contrast: Contrast, pairs: int) -> int:
+    estimate = contrast.estimate_at(pairs)
+    return decimals_for(estimate.standard_error if estimate else None)
+
+
+def _pairs(contrast: Contrast, pairs: int) -> str:
+    """How many seeds an interval is from; of a race that went on after its decision, how many of them."""
+    done = len(contrast.seeds)
+    return f"{done} seeds" if pairs == done else f"the first {pairs} of {done} seeds"
+
+
+def _of(seeds: tuple[int, ...], ended: int) -> str:
+    return f"{len(seeds)} of {_seeds(ended)}"
 
 
 def _seeds(count: int) -> str:
