@@ -5,14 +5,16 @@ Reading needs no torch; pandas is imported with the first table. Nothing here wr
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrast.errors import InputError, nearest
 from contrast.run_files import RunFiles, read_object
+from contrast.run_images import CONFIDENCE, aligned, calibration_error, per_image, right
 from contrast.store import LOCK, REPORT, RunFolder
+from contrast.study_tables import designs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,20 +22,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from contrast.compare import Comparison
+    from contrast.insight import Insight
+    from contrast.report.answers import Answers
     from contrast.report.embedded import Restored
+    from contrast.study_tables import Judged, Outcomes
 
 VERSION = 1
 SUMMARY = (
     "test_accuracy", "validation_accuracy", "train_accuracy", "test_loss", "validation_loss", "train_loss", "generalization_gap",
+    "validation_gap",
     "best_epoch", "epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes",
     "parameters", "trainable_parameters", "last_validation_loss", "last_validation_accuracy",
+    "last_test_loss", "last_test_accuracy",
     "diverged_step", "chosen_by",
 )  # fmt: skip
 """Columns of `Results.runs` that come from summary.json; all but `chosen_by` are numbers."""
 COUNTS = ("best_epoch", "epochs", "steps", "peak_memory_bytes", "parameters", "trainable_parameters", "diverged_step")
 PER_IMAGE = ("id", "label", "prediction", "loss", "p_true")
-PARTS = ("validation", "test")
-BY = ("arm", "run", "epoch", "image")
 
 
 class Results:
@@ -53,6 +58,7 @@ class Results:
             RunFiles(self.folder / _name(run["folder"], self.folder), str(run["arm"]), int(run["seed"]), str(run["id"]), self.lock["data"])
             for run in self.lock["runs"]
         ]
+        self._trials = {int(trial["trial"]): trial | {"folder": _name(trial["folder"], self.folder)} for trial in trials_of(self.lock)}
 
     def __repr__(self) -> str:
         return f"Results({str(self.folder)!r})"
@@ -152,7 +158,7 @@ class Results:
         import pandas as pd
 
         frames = []
-        for run, rows in self._per_image(part, PER_IMAGE):
+        for run, rows in per_image(self._planned, part, PER_IMAGE):
             frame = rows.to_pandas()
             frame.insert(0, "arm", run.arm)
             frame.insert(1, "seed", run.seed)
@@ -160,49 +166,77 @@ class Results:
             frames.append(frame)
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["arm", "seed", *PER_IMAGE, "right"])
 
-    def _per_image(self, part: str, columns: Sequence[str]) -> Iterator[tuple[RunFiles, Any]]:
-        if part not in PARTS:
-            raise InputError(f"there is no part {part!r} with outcomes per image", right=nearest(part, PARTS))
-        from pyarrow import ArrowException, parquet
+    def judged_images(self, part: str = "test") -> Iterator[Judged]:
+        """Arm, seed, labels and predictions (``int32 [N]`` each) of every run that has been judged, one at a time.
 
-        for run in self._planned:
-            path = run.folder / f"{part}.parquet"
-            if run.summary is None or not path.exists():
-                continue
-            try:
-                yield run, parquet.read_table(path, columns=list(columns))
-            except (ArrowException, OSError) as error:
-                raise InputError(
-                    "cannot be read as a table of outcomes", where=str(path), right="move the run's folder away and run it again"
-                ) from error
+        Raises:
+            InputError: no such part, or a damaged file.
+        """
+        for run, rows in per_image(self._planned, part, ("label", "prediction")):
+            yield run.arm, run.seed, rows["label"].to_numpy(), rows["prediction"].to_numpy()
 
-    def outcomes(self, part: str = "test") -> dict[str, dict[int, NDArray[np.uint8]]]:
+    def outcomes(self, part: str = "test") -> Outcomes:
         """Arm → seed → right (1) or wrong (0) for each image, ``uint8 [N]``, all in one order of image ids.
 
         The images are those of the baseline's first finished run; a run that was judged on others is left out, and
         `warnings` names it.
         """
-        return self._aligned(part)[0]
+        return aligned(self, part, ("label", "prediction"), right)[0]
 
-    def _aligned(self, part: str) -> tuple[dict[str, dict[int, NDArray[np.uint8]]], list[str]]:
+    def losses(self, part: str = "test") -> Outcomes:
+        """Arm → seed → cross-entropy of each image in nats, ``float32 [N]``; images as in `outcomes`."""
+        return aligned(self, part, ("loss",), lambda rows: rows["loss"].to_numpy())[0]
+
+    def labels(self, part: str = "test") -> NDArray[np.int32]:
+        """The true class of each image, ``int32 [N]``, in the order of `outcomes`; empty before a run has been judged."""
         import numpy as np
 
-        kept: dict[str, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
-        strange: list[str] = []
-        first: list[str] | None = None
-        baseline_first = sorted(self._per_image(part, ("id", "label", "prediction")), key=lambda pair: pair[0].arm != self.lock["baseline"])
-        for run, rows in baseline_first:
-            ids = rows["id"].to_pylist()
-            right = (rows["label"].to_numpy() == rows["prediction"].to_numpy()).astype(np.uint8)
-            first = ids if first is None else first
-            if ids == first:
-                kept[run.arm][run.seed] = right
-            elif len(ids) == len(first) and set(ids) == set(first):
-                where = {name: i for i, name in enumerate(ids)}
-                kept[run.arm][run.seed] = right[[where[name] for name in first]]
-            else:
-                strange.append(f"{run.arm}, seed {run.seed}: its {part} images are not those of the baseline, so they are not paired image by image")
-        return {arm: kept[arm] for arm in self.arms if arm in kept}, strange
+        every = aligned(self, part, ("label",), lambda rows: rows["label"].to_numpy())[0]
+        return next((labels for seeds in every.values() for labels in seeds.values()), np.zeros(0, dtype=np.int32))
+
+    def calibration(self) -> pd.DataFrame:
+        """Expected calibration error of every judged run on test: arm, seed, calibration_error (a fraction; `contrast.compare.reliability`)."""
+        import pandas as pd
+
+        rows = [
+            {"arm": run.arm, "seed": run.seed, "calibration_error": error}
+            for run, table in per_image(self._planned, "test", ("label", "prediction", *CONFIDENCE))
+            if (error := calibration_error(table)) is not None
+        ]
+        return pd.DataFrame(rows, columns=["arm", "seed", "calibration_error"])
+
+    def search(self) -> pd.DataFrame:
+        """One row a trial of the study's search: trial, changes (JSON), seed, status, figure (the validation figure it went by), folder.
+
+        The trials chose a setting by validation; they were not judged on test and are no arms.
+        """
+        import pandas as pd
+
+        choose = str(self.lock["choose"])
+        rows = [
+            {
+                "trial": number,
+                "changes": json.dumps(trial["changes"], ensure_ascii=False),
+                "seed": int(trial["seed"]),
+                "status": RunFolder(self.folder / trial["folder"]).status(),
+                "figure": self.trial(number).get(choose),
+                "folder": trial["folder"],
+            }
+            for number, trial in self._trials.items()
+        ]
+        frame = pd.DataFrame(rows, columns=["trial", "changes", "seed", "status", "figure", "folder"])
+        return frame.astype({"trial": "int64", "seed": "int64", "figure": "float64"})
+
+    def trial(self, number: int) -> dict[str, Any]:
+        """summary.json of a trial of the search; empty while its run is not finished.
+
+        Raises:
+            InputError: there is no such trial.
+        """
+        if number not in self._trials:
+            raise InputError(f"there is no trial {number}", where=str(self.folder / LOCK))
+        path = self.folder / self._trials[number]["folder"] / "summary.json"
+        return read_object(path) if path.exists() else {}
 
     def warnings(self) -> list[str]:
         """What a reader must know before believing the tables: runs that saw other data than the plan, or other images."""
@@ -212,30 +246,49 @@ class Results:
             for run in self._planned
             if (seen := (run.environment or {}).get("data_fingerprint")) is not None and seen not in planned
         ]
-        return found + self._aligned("test")[1]
+        return found + aligned(self, "test", ("label", "prediction"), right)[1]
 
     def table(self, by: str = "arm") -> pd.DataFrame:
-        """The study as a table with one row an arm, run, epoch or image.
+        """The study as a table.
+
+        Args:
+            by: ``arm``, ``run``, ``epoch``, ``image``: one row each. ``ablation``: the baseline first, then every arm's difference
+                with its intervals (`Comparison.table`). ``factors``: main effects and interactions of a factorial. ``latest``: the last
+                epoch's weights against the chosen ones. ``final``: loss and accuracies of the chosen weights.
 
         By arm: finished and planned runs, and for each figure of `SUMMARY` its mean over finished seeds and its standard
         deviation (``…_sd``, S − 1 in the denominator, missing with one seed).
 
         Raises:
-            InputError: `by` is none of arm, run, epoch, image.
+            InputError: `by` is none of these, or the study has no factorial.
         """
-        if by not in BY:
-            raise InputError(f"no table has one row a {by!r}", right=nearest(by, BY))
-        if by == "arm":
-            from contrast.study_tables import by_arm
+        from contrast.study_designs import table
 
-            return by_arm(self.runs())
-        return {"run": self.runs, "epoch": self.epochs, "image": self.images}[by]()
+        return table(self, by)
+
+    def designs(self, metric: str = "test_accuracy") -> Answers:
+        """What the study's designs answer besides each arm against the baseline; prints as sentences, shows as tables in a notebook.
+
+        Main effects and interactions of a factorial, the trend along a sweep, the best of many arms estimated on seeds that did
+        not choose it, the steps of a ladder.
+
+        Args:
+            metric: see `compare`.
+
+        Raises:
+            InputError: unknown metric.
+        """
+        from contrast.report.answers import Answers
+        from contrast.study_designs import answers
+
+        return Answers(answers(self, metric))
 
     def compare(self, metric: str = "test_accuracy", baseline: str | None = None, margin: float | None = None) -> Comparison:
         """Judge every arm against the baseline.
 
         Args:
-            metric: a figure of `SUMMARY`.
+            metric: a figure of `SUMMARY`, or `balanced_accuracy`, `accuracy_of_CLASS`, `calibration_error`, `epochs_to_best`,
+                `seconds_to_accuracy_90` (also epochs, steps; any percentage of validation accuracy).
             baseline: an arm's name; the plan's baseline when None.
             margin: differences up to here do not matter to the reader: points for accuracies (the study's own when None),
                 else the metric's unit (no test of equivalence when None).
@@ -243,7 +296,7 @@ class Results:
         Raises:
             InputError: unknown metric or baseline, a margin that is not above zero.
         """
-        from contrast.study_tables import judged
+        from contrast.study_metrics import judged
 
         return judged(self, metric, baseline, margin)
 
@@ -263,6 +316,38 @@ class Results:
     def environments(self) -> list[dict[str, Any]]:
         """environment.json of every run that has begun, in the order of the plan."""
         return [run.environment for run in self._planned if run.environment is not None]
+
+    def explain(
+        self,
+        arm: str,
+        seed: int | None = None,
+        *,
+        images: Sequence[Path] = (),
+        layer: str | None = None,
+        data: Path | None = None,
+        out: Path | None = None,
+    ) -> Insight:
+        """Look inside a finished run: a page, PNG files and findings.
+
+        Args:
+            arm: its name.
+            seed: which of its runs; the one that validation likes best when None.
+            images: photographs to see through the network's eyes; some test images when empty.
+            layer: whose maps are shown; the first and the last convolution when None.
+            data: where data sets lie, as for a study.
+            out: the folder to write to; the run's own when None.
+
+        Raises:
+            InputError: there is no such run, or it is not finished.
+        """
+        from contrast.insight import explain
+        from contrast.opened import Asked
+        from contrast.protocols import Places
+
+        run = self.best(arm) if seed is None else next((one for one in self._planned if (one.arm, one.seed) == (arm, seed)), None)
+        if run is None or run.summary is None:
+            raise InputError(f"arm {arm!r} has no finished run with seed {seed}", where=str(self.folder))
+        return explain(self, run, Places.usual(data), Asked(tuple(images), layer), out)
 
     def best(self, arm: str) -> RunFiles:
         """The arm's finished run with the best validation figure (the one the study chooses by); ties go to the smaller seed.
@@ -299,6 +384,11 @@ def load(path: str | Path) -> Results | Restored:
 
         return restore(place)
     return Results(place)
+
+
+def trials_of(lock: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs of the study's search, as the plan wrote them down."""
+    return [dict(trial) for trial in designs_of(lock, "search").get("runs") or ()]
 
 
 def _read_lock(folder: Path) -> dict[str, Any]:

@@ -46,7 +46,8 @@ class RunFiles:
     @property
     def status(self) -> str:
         """One of finished, diverged, running, failed, interrupted, planned."""
-        return RunFolder(self.folder).status()
+        summary = self.folder / "summary.json"
+        return str(read_object(summary).get("status")) if summary.exists() else RunFolder(self.folder).status()
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.reading import made_designs
 from tests.reading.made_study import Made, write
 
 from contrast.results import Results
@@ -21,6 +22,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
     axes = {arm: ("model.dropout", rate) for arm, rate in rates.items()}
     made = Made(gains=gains, changes=changes, axes=axes, images=300, name="sweep", question="Which dropout rate is best?")
     return Results(write(tmp_path_factory.mktemp("runs") / "sweep", made))
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """All designs in one study."""
+    return Results(write(tmp_path_factory.mktemp("runs") / "everything", made_designs.everything()))
 
 
 @pytest.fixture

@@ -59,6 +59,11 @@ class Made:
     classes: Sequence[str] = tuple("0123456789")
     shared: Mapping[str, str] = field(default_factory=dict)
     """Arm → the arm whose runs it shares."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    designs: Mapping[str, Any] = field(default_factory=dict)
+    trials: Sequence[tuple[Mapping[str, Any], float | None]] = ()
+    """(changes, validation accuracy) of each trial of a search; None where it diverged."""
+    test_of_the_latest: bool = False
 
     def change_of(self, arm: str) -> dict[str, Any]:
         usual = {"batch norm": {"model.norm": "batch"}, "dropout": {"model.dropout": 0.2}}
@@ -81,6 +86,9 @@ def write(folder: Path, made: Made | None = None) -> Path:
     for run in lock["runs"]:
         if run["arm"] not in made.shared:
             _run(folder / run["folder"], run, made)
+    for trial, (_, figure) in zip(lock["designs"].get("search", {}).get("runs", ()), made.trials, strict=False):
+        (folder / trial["folder"]).mkdir()
+        _json(folder / trial["folder"] / "summary.json", {"status": "finished" if figure else "diverged", "validation_accuracy": figure})
     return folder
 
 
@@ -88,7 +96,7 @@ def _lock(made: Made) -> dict[str, Any]:
     arms = []
     for arm in made.gains:
         axis = made.axes.get(arm)
-        origin = "base" if arm == made.baseline else "sweep" if axis else "arms"
+        origin = "base" if arm == made.baseline else "sweep" if axis else made.origins.get(arm, "arms")
         entry = {"name": arm, "changes": made.change_of(arm), "lost": list(made.lost.get(arm, ())), "origin": origin}
         arms.append(entry | {"axis": {"path": axis[0], "value": axis[1]} if axis else None, "initial_share": 1.0 if arm == made.baseline else 0.98})
     runs = [_planned(arm, seed, made) for seed in made.seeds for arm in made.gains]
@@ -101,8 +109,19 @@ def _lock(made: Made) -> dict[str, Any]:
     return {
         "version": 1, "name": made.name, "question": made.question, "command": f"contrast run {made.name}", "baseline": made.baseline,
         "choose": "validation_accuracy", "seeds": list(made.seeds), "machine": MACHINE, "arms": arms, "runs": runs, "data": [data],
-        "base": BASE | {"epochs": made.epochs}, "remarks": list(made.remarks),
+        "base": BASE | {"epochs": made.epochs}, "remarks": list(made.remarks), "designs": dict(made.designs) | _search(made),
     }  # fmt: skip
+
+
+def _search(made: Made) -> dict[str, Any]:
+    if not made.trials:
+        return {}
+    runs = [
+        {"trial": number, "changes": dict(changes), "seed": 1_000_000, "id": f"{number:064x}", "folder": f"search-{number}-seed1000000"}
+        for number, (changes, _) in enumerate(made.trials)
+    ]
+    winner = next((arm for arm, origin in made.origins.items() if origin == "search"), None)
+    return {"search": {"metric": "validation_accuracy", "winner": winner, "changes": made.change_of(winner) if winner else {}, "runs": runs}}
 
 
 def _planned(arm: str, seed: int, made: Made) -> dict[str, Any]:
@@ -144,7 +163,9 @@ def _run(folder: Path, run: Mapping[str, Any], made: Made) -> None:
         (folder / "checkpoint" / "000000000100.safetensors").write_bytes(b"weights")
     else:
         outcomes = {part: _outcomes(folder / f"{part}.parquet", part, arm, seed, made) for part in ("validation", "test")}
-        _json(folder / "summary.json", _summary(run, state, rows, outcomes, made))
+        figures = _summary(run, state, rows, outcomes, made)
+        latest = {"last_test_accuracy": outcomes["test"][0] - 0.004, "last_test_loss": outcomes["test"][1] * 1.1} if made.test_of_the_latest else {}
+        _json(folder / "summary.json", figures | latest)
 
 
 def _epochs(gain: float, count: int, planned: int, generator: np.random.Generator) -> list[dict[str, Any]]:
@@ -153,7 +174,7 @@ def _epochs(gain: float, count: int, planned: int, generator: np.random.Generato
         progress = epoch / planned
         loss = 2.1 * np.exp(-(4.2 + gain) * progress**0.8) + 0.015 + abs(generator.normal(0, 0.01))
         overfit = 0.35 * (1.4 - gain) * max(0.0, progress - 0.5) ** 1.6
-        held = loss + 0.12 * (1.5 - gain) + overfit + generator.normal(0, 0.018)
+        held = max(0.01, loss + 0.12 * (1.5 - gain) + overfit + generator.normal(0, 0.018))
         row = {"epoch": epoch, "step": 50 * epoch, "train_loss": loss, "train_accuracy": 1 - 0.42 * loss**0.9}
         row |= {"validation_loss": held, "validation_accuracy": 1 - 0.34 * held**0.85 + generator.normal(0, 0.004)}
         rows.append(
@@ -171,7 +192,8 @@ def _ids(part: str, made: Made) -> list[str]:
     return [f"train/{i}" for i in range(made.images if part == "test" else 800)]
 
 
-def _outcomes(path: Path, part: str, arm: str, seed: int, made: Made) -> float:
+def _outcomes(path: Path, part: str, arm: str, seed: int, made: Made) -> tuple[float, float]:
+    """Write one row an image; accuracy and mean loss."""
     ids = _ids(part, made)
     images = np.random.default_rng([1, len(part)])
     labels = images.integers(0, len(made.classes), len(ids)).astype(np.int32)
@@ -181,12 +203,19 @@ def _outcomes(path: Path, part: str, arm: str, seed: int, made: Made) -> float:
     right = logit > 0
     prediction = np.where(right, labels, (labels + 1) % len(made.classes)).astype(np.int32)
     true = (1 / (1 + np.exp(-logit))).astype(np.float32)
-    table = {"id": pa.array(ids), "label": labels, "prediction": prediction, "loss": -np.log(np.clip(true, 1e-6, 1)), "p_true": true}
+    loss = -np.log(np.clip(true, 1e-6, 1))
+    probabilities = np.zeros((len(ids), len(made.classes)), dtype=np.float32)
+    probabilities[np.arange(len(ids)), prediction] = 1 - true
+    probabilities[np.arange(len(ids)), labels] = true
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(made.classes))
+    table = {"id": pa.array(ids), "label": labels, "prediction": prediction, "loss": loss, "p_true": true, "probabilities": lists}
     parquet.write_table(pa.table(table), path)
-    return float(right.mean())
+    return float(right.mean()), float(loss.astype(np.float64).mean())
 
 
-def _summary(run: Mapping[str, Any], state: str, rows: list[dict[str, Any]], outcomes: Mapping[str, float], made: Made) -> dict[str, Any]:
+def _summary(
+    run: Mapping[str, Any], state: str, rows: list[dict[str, Any]], outcomes: Mapping[str, tuple[float, float]], made: Made
+) -> dict[str, Any]:
     best = max(rows, key=lambda row: row["validation_accuracy"])
     figures: dict[str, Any] = {
         "status": state,
@@ -200,16 +229,17 @@ def _summary(run: Mapping[str, Any], state: str, rows: list[dict[str, Any]], out
     figures |= {
         "train_loss": best["train_loss"],
         "train_accuracy": best["train_accuracy"],
-        "validation_loss": best["validation_loss"],
-        "validation_accuracy": outcomes["validation"],
+        "validation_loss": outcomes["validation"][1],
+        "validation_accuracy": outcomes["validation"][0],
     }
     figures |= {
-        "test_loss": best["validation_loss"] * 1.04,
-        "test_accuracy": outcomes["test"],
+        "test_loss": outcomes["test"][1],
+        "test_accuracy": outcomes["test"][0],
     }
     figures |= {"last_validation_loss": rows[-1]["validation_loss"], "last_validation_accuracy": rows[-1]["validation_accuracy"]}
     figures |= {
-        "generalization_gap": best["train_accuracy"] - outcomes["test"],
+        "generalization_gap": best["train_accuracy"] - outcomes["test"][0],
+        "validation_gap": best["train_accuracy"] - outcomes["validation"][0],
         "seconds": rows[-1]["seconds"] + 0.4,
         "train_seconds": rows[-1]["seconds"] * 0.9,
     }

@@ -103,30 +103,6 @@ def test_a_swept_augmentation_is_found_by_name() -> None:
     assert sorted(set(data["value"])) == [4.0, 6.0]
 
 
-def test_every_figure_draws_shapes_and_text_alone(quickstart: Results, sweep: Results) -> None:
-    charts = [
-        curves.draw(curves.prepare(quickstart.epochs(), quickstart.runs(), "baseline")),
-        curves.draw(curves.prepare(sweep.epochs(), sweep.runs(), "baseline")),
-        forest.draw(forest.prepare(sweep.compare().table())),
-        sweep_module_draw(sweep),
-    ]
-    for chart in charts:
-        drawn = _svg.svg(chart, "what it shows", "p")
-        root = ElementTree.fromstring(drawn)
-        tags = {element.tag.removeprefix(f"{{{_svg.SVG}}}") for element in root.iter()}
-        assert tags <= _svg.ELEMENTS
-        assert {"path", "text"} <= tags
-        assert {name for element in root.iter() for name in element.attrib} <= _svg.ATTRIBUTES | {"class", "role", "aria-label"}
-        assert root.get("role") == "img"
-        assert root.get("aria-label") == "what it shows"
-        assert "url(http" not in drawn
-        assert not re.search(r"\son\w+=|href|style=", drawn)
-
-
-def sweep_module_draw(results: Results) -> object:
-    return sweep.draw(sweep_data(results))
-
-
 def test_colors_of_the_house_stand_as_classes_that_a_page_can_set_anew(quickstart: Results) -> None:
     drawn = _svg.svg(curves.draw(curves.prepare(quickstart.epochs(), quickstart.runs(), "baseline")), "curves", "p")
     assert 'class="stroke-blue"' in drawn

@@ -144,7 +144,7 @@ def test_compare_judges_by_the_plan_baseline_and_margin(quickstart: Results) -> 
     assert comparison.baseline.arm == "baseline"
     assert [contrast.arm for contrast in comparison.contrasts] == ["batch norm", "dropout"]
     assert comparison.contrasts[0].images_interval is not None
-    assert quickstart.compare("test_loss").contrasts[0].images_interval is None
+    assert quickstart.compare("seconds").contrasts[0].images_interval is None
     assert quickstart.compare(baseline="dropout").baseline.arm == "dropout"
 
 
@@ -227,11 +227,12 @@ def test_a_study_can_be_moved(folder: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(Results(moved).table(), before)
 
 
-def test_reading_comparing_and_reporting_load_no_torch(folder: Path) -> None:
+def test_reading_comparing_and_reporting_with_every_figure_load_no_torch(everything: Results) -> None:
     code = (
         "import sys; from contrast.results import load; "
         "assert not {'torch', 'pandas', 'numpy', 'altair', 'jinja2'} & set(sys.modules), 'importing is not cheap'; "
-        "r = load(sys.argv[1]); r.table(); print(r.compare()); r.report(); r.status(); load(sys.argv[1] + '/report.html').table(); "
+        "r = load(sys.argv[1]); r.table(); print(r.compare()); print(r.designs()); r.report(); r.status(); "
+        "load(sys.argv[1] + '/report.html').table(); "
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code, str(everything.folder)], check=True, capture_output=True)

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.reading.made_study import Made, write
 
+from contrast.compare.rounding import decimals_for
 from contrast.errors import InputError
+from contrast.report.excerpt import PRESENTED, text, written
+from contrast.report.presented import presented
 from contrast.report.tables import FORMATS, render
 from contrast.results import Results
 from contrast.shown import shown
@@ -61,6 +66,77 @@ def test_text_shows_control_characters_instead_of_sending_them() -> None:
     made = str(render(pd.DataFrame({"arm": ["\x1b[2Jgone", "two\nlines"]}), "text"))
     assert "\x1b" not in made
     assert len(made.splitlines()) == 3
+
+
+def test_latex_has_the_rules_of_booktabs_and_signs_that_old_engines_know() -> None:
+    made = str(render(pd.DataFrame({"arm": ["a_b × c"], "x": ["−1 ± 2"]}), "latex", left=["arm"]))
+    assert made.startswith("\\begin{tabular}{lr}\n\\toprule\n")
+    assert "\\midrule" in made
+    assert "\\bottomrule" in made
+    assert "a\\_b $\\times$ c & $-$1 $\\pm$ 2 \\\\" in made
+
+
+def test_html_is_one_table_without_script_or_request_and_every_name_is_text() -> None:
+    hostile = pd.DataFrame({"<b>h</b>": ["<script>alert(1)</script>", "\x1b[31m"], "{{u}} <i>u</i>": ["{{ 7 }}", "&lt;"]})
+    made = str(render(hostile, "html"))
+    assert "<script" not in made
+    assert "<b>" not in made
+    assert "<i>" not in made
+    assert "\x1b" not in made
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
+    assert "&amp;lt;" in made
+    assert "http" not in made
+    assert render(hostile, "html") == made
+
+
+def test_the_ablation_table_begins_with_the_baseline_and_holds_what_the_comparison_says(quickstart: Results) -> None:
+    comparison = quickstart.compare()
+    pd.testing.assert_frame_equal(quickstart.table("ablation"), comparison.table())
+    told = presented(quickstart, "ablation")
+    assert [row[0] for row in told.rows] == ["baseline", "batch norm", "dropout"]
+    contrast, row = comparison.contrasts[0], told.rows[1]
+    assert contrast.effect is not None
+    assert contrast.interval is not None
+    decimals = len(row[3].partition(".")[2])
+    assert decimals >= min(2, decimals_for(contrast.standard_error))
+    assert float(row[3]) == pytest.approx(contrast.effect, abs=0.51 * 10**-decimals)
+    assert row[4] == f"+{contrast.interval.low:.{decimals}f} … +{contrast.interval.high:.{decimals}f}"
+    assert row[-1] == "helps"
+
+
+def test_the_final_table_holds_loss_and_accuracies_as_means_over_seeds(quickstart: Results) -> None:
+    runs, table = quickstart.runs(), quickstart.table("final").set_index("arm")
+    own = runs[runs["arm"] == "dropout"]
+    for figure in ("train_loss", "train_accuracy", "validation_accuracy", "test_accuracy"):
+        assert (table.loc["dropout", figure], table.loc["dropout", f"{figure}_sd"]) == pytest.approx((own[figure].mean(), own[figure].std(ddof=1)))
+
+
+def test_the_latest_weights_stand_beside_the_best_and_have_a_test_figure_only_where_it_was_asked_for(quickstart: Results, tmp_path: Path) -> None:
+    asked = Results(write(tmp_path / "s", Made(images=50, test_of_the_latest=True)))
+    runs, epochs = asked.runs(), asked.epochs()
+    latest, best = (asked.table("latest").query("arm == 'dropout' and weights == @which").iloc[0] for which in ("latest", "best"))
+    own = runs[runs["arm"] == "dropout"]
+    last = epochs[(epochs["arm"] == "dropout") & (epochs["epoch"] == 8)]
+    assert (latest["epoch"], latest["train_loss"]) == pytest.approx((8, last["train_loss"].mean()))
+    assert latest["validation_accuracy"] == pytest.approx(own["last_validation_accuracy"].mean())
+    assert latest["test_accuracy"] == pytest.approx(own["last_test_accuracy"].mean())
+    assert (best["epoch"], best["validation_loss"]) == pytest.approx((own["best_epoch"].mean(), own["validation_loss"].mean()))
+    assert best["test_accuracy"] == pytest.approx(own["test_accuracy"].mean())
+    assert not any("last_test_accuracy" in note for note in presented(asked, "latest").notes)
+    told = presented(quickstart, "latest")
+    assert [row[-1] == "–" for row in told.rows] == [True, False] * 3
+    assert "evaluate: {latest: true}" in told.notes[-1]
+
+
+@pytest.mark.parametrize("by", PRESENTED)
+def test_tables_for_print_are_rounded_and_files_for_programs_hold_every_digit(everything: Results, by: str) -> None:
+    told = presented(everything, by)
+    assert text(everything, by).splitlines()[0].split("  ")[0] == told.heads[0]
+    for format in ("markdown", "latex", "html"):
+        assert len(str(written(everything, by, format))) < 60_000
+    back = pd.read_csv(io.StringIO(str(written(everything, by, "csv"))))
+    assert len(back) == len(told.rows)
+    assert len(back.columns) > len(told.heads) - 2
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -70,3 +70,16 @@ def test_a_single_arm_with_one_seed_prints_without_a_verdict(tmp_path: Path) -> 
     text = printed(Results(write(tmp_path / "s", Made(gains={"baseline": 0.0}, seeds=[0], images=60))))
     assert "verdict" not in text
     assert "±" not in text
+
+
+def test_designs_are_told_in_eight_lines_or_fewer_below_the_arms(everything: Results) -> None:
+    lines = printed(everything).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("  factor "))
+    last = next(i for i in range(first, len(lines)) if not lines[i])
+    assert 4 <= last - first <= 8
+    told = "\n".join(lines[first:last])
+    assert all(f"\n  {word} " in f"\n{told}" for word in ("factor", "best", "step"))
+
+
+def test_a_study_without_designs_has_no_lines_for_them(quickstart: Results) -> None:
+    assert [line for line in printed(quickstart).splitlines() if line.startswith(("  factor", "  trend", "  best", "  step"))] == []

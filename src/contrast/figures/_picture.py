@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from contrast.figures import _svg
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from contrast.compare import Comparison
+    from contrast.design_values import Answer
     from contrast.study_tables import StudyTables
 
 MOST_OF_A_LABEL = 60
@@ -24,6 +26,17 @@ class Material:
 
     study: StudyTables
     comparison: Comparison
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """What the study's designs answer."""
+        from contrast.study_designs import answers
+
+        return tuple(answers(self.study, self.comparison.metric.name))
+
+    def answer(self, design: str) -> Answer | None:
+        """One of them: factors, trend, best or steps; None where it has no numbers."""
+        return next((answer for answer in self.answers if answer.design == design and len(answer.table)), None)
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Picture:
         data: the numbers behind it, as `prepare` gave them.
         keys: (name, color role of `_style.COLORS`) for each color that means something.
         wide: the panels stand below each other.
+        methods: what the numbers come from: names that `contrast.report.methods` explains, which the page links to.
     """
 
     name: str
@@ -47,6 +61,7 @@ class Picture:
     data: pd.DataFrame
     keys: tuple[tuple[str, str], ...] = field(default=())
     wide: bool = False
+    methods: tuple[str, ...] = ()
 
 
 def labelled(data: pd.DataFrame, column: str = "arm") -> pd.DataFrame:

@@ -20,7 +20,16 @@ COLORS: Mapping[str, str] = {
     "sky": "#56b4e9",
 }
 """Okabe & Ito 2008 without yellow, which a white page swallows; the baseline is grey, so that color means a change."""
-ROLES: Mapping[str, str] = {INK: "ink", SOFT: "soft", FAINT: "faint", PAPER: "paper", **{color: name for name, color in COLORS.items()}}
+HEAT = ("#f3f0e6", "#dbe4e6", "#b9d3de", "#8fbcd2", "#3a78a0", "#2a6490", "#184d78", "#06304f")
+"""One hue from light to dark, so that it reads in grey; ink is legible on the first half, paper on the second. A dark page turns it round."""
+ROLES: Mapping[str, str] = {
+    INK: "ink",
+    SOFT: "soft",
+    FAINT: "faint",
+    PAPER: "paper",
+    **{color: name for name, color in COLORS.items()},
+    **{color: f"heat{step}" for step, color in enumerate(HEAT)},
+}
 """Color → the name under which a page may set it anew, for a dark screen say."""
 TOGETHER = len(COLORS)
 """More arms than this are drawn in a panel each."""
@@ -50,13 +59,16 @@ def finished(chart: Any) -> Any:
     """A chart with the style of the house."""
     axis = {"domainColor": SOFT, "tickColor": SOFT, "gridColor": FAINT, "labelColor": INK, "titleColor": INK, "titleFontWeight": "normal"}
     sizes = {"labelFontSize": 12, "titleFontSize": 12, "titlePadding": 12, "labelPadding": 5, "labelLimit": LABEL_LIMIT}
-    return (
-        chart.configure(background=PAPER, font="sans-serif", padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(**axis, **sizes, tickSize=4, gridWidth=0.6)
-        .configure_axisX(grid=False)
-        .configure_axisY(domain=False, ticks=False)
-        .configure_header(labelColor=INK, labelFontSize=12, labelLimit=200, title=None)
+    # One call: each would copy the whole chart.
+    return chart.configure(
+        background=PAPER,
+        font="sans-serif",
+        padding=4,
+        view={"stroke": None},
+        axis={**axis, **sizes, "tickSize": 4, "gridWidth": 0.6},
+        axisX={"grid": False},
+        axisY={"domain": False, "ticks": False},
+        header={"labelColor": INK, "labelFontSize": 12, "labelLimit": 200, "title": None},
     )
 
 

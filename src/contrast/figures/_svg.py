@@ -31,7 +31,7 @@ def svg(chart: Any, label: str, prefix: str) -> str:
     """
     import vl_convert
 
-    drawn = vl_convert.vegalite_to_svg(_clean(chart.to_dict()), allowed_base_urls=[])
+    drawn = vl_convert.vegalite_to_svg(_clean(chart.to_dict(validate=False)), allowed_base_urls=[])
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(NOT_XML.sub("\ufffd", drawn))  # noqa: S314  Vega wrote it, and it writes no document type to expand
     for paper in root.findall(f"{{{SVG}}}rect"):

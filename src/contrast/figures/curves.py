@@ -144,7 +144,7 @@ def pictures(material: Material) -> list[Picture]:
         f"weights still move.{band} Dot: the chosen epoch (median over seeds)."
     )
     svg = panels(drawn, draw, "curves", "of train and validation over epochs")
-    return [Picture("curves", "Curves", caption, svg, data, _keys(drawn, wide), wide)]
+    return [Picture("curves", "Curves", caption, svg, data, _keys(drawn, wide), wide, ("mean-range",))]
 
 
 def _keys(drawn: pd.DataFrame, wide: bool) -> tuple[tuple[str, str], ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from contrast.figures import _style
 from contrast.figures._picture import MOST_OF_A_LABEL, Material, Picture, panels
-from contrast.figures._recipe import at
 from contrast.shown import shown
+from contrast.study_tables import setting_at as at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,4 +105,4 @@ def _picture(path: str, rows: pd.DataFrame, number: int) -> Picture:
     drawn = panels(rows.assign(path=shown(path, MOST_OF_A_LABEL)), draw, f"sweep{number}", f"against {shown(path)}")
     keys = (("validation", "blue"), ("train", "orange"))
     caption = f"Accuracy and loss of the chosen weights against {shown(path)}: mean over seeds with its 95 % interval. Choose by validation."
-    return Picture(f"sweep-{number}", "Sweep", caption, drawn, rows, keys)
+    return Picture(f"sweep-{number}", "Sweep", caption, drawn, rows, keys, methods=("mean-t",))

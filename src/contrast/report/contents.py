@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrast.numbers import NOTHING, clock, duration, number, plural, significant, size
-from contrast.report import settings
+from contrast.report import designs, methods, settings
+from contrast.report.result_rows import rows
 from contrast.report.tables import records
 from contrast.report.terminal import machine_line
 from contrast.report.threats import threats
-from contrast.study_tables import by_arm
+from contrast.study_tables import by_arm, designs_of, in_words, watched
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from contrast.compare import Comparison
-    from contrast.compare.comparison import ArmSummary
-    from contrast.compare.contrast import Contrast
-    from contrast.compare.estimate import Interval
+    from contrast.design_values import Answer
     from contrast.study_tables import StudyTables
 
 MARKS = {"helps": "+", "hurts": "−", "no difference": "=", "diverged": "×"}  # in every font
@@ -30,9 +29,17 @@ RUN_COLUMNS = {
 MACHINE_WORDS = {"compile": "compiled", "memory_format": "memory format", "instruction_set": "instructions", "device_name": "device name"}
 
 
-def contents(study: StudyTables, comparison: Comparison) -> dict[str, Any]:
-    """Everything that the page's template names, but for figures and downloads."""
+def contents(study: StudyTables, comparison: Comparison, answers: Sequence[Answer] = (), pictured: Iterable[str] = ()) -> dict[str, Any]:
+    """Everything that the page's template names, but for figures and downloads.
+
+    Args:
+        study: its tables.
+        comparison: its answer.
+        answers: those of its designs.
+        pictured: names of the methods that the figures name.
+    """
     arms = by_arm(study.runs())
+    sections = designs.parts(study, comparison, answers)
     lock = study.lock
     return {
         "name": study.name,
@@ -42,7 +49,7 @@ def contents(study: StudyTables, comparison: Comparison) -> dict[str, Any]:
         "facts": facts(study),
         "unfinished": unfinished(study),
         "verdicts": verdicts(comparison),
-        "results": results(comparison, arms),
+        "results": rows(comparison, arms),
         "metric": comparison.metric.words,
         "level": f"{100 * comparison.level:g} %",
         "tested": sum(contrast.p is not None for contrast in comparison.contrasts),
@@ -55,13 +62,34 @@ def contents(study: StudyTables, comparison: Comparison) -> dict[str, Any]:
         "lost": settings.lost(lock),
         "held": settings.held_fixed(lock["base"]),
         "choose": str(lock["choose"]).replace("_", " "),
-        "data": [data_in_short(entry, lock) for entry in lock["data"]],
-        "threats": threats(study, comparison, arms),
+        "watched": watched(study.epochs()),
+        "designs": sections,
+        "methods": methods.used([*_of_results(comparison), *pictured, *(name for part in sections for name in part.methods)]),
+        "data": [data_in_short(entry, lock) for entry in _data_entries(lock)],
+        "threats": threats(study, comparison, arms, answers),
         "cost": cost(study, arms),
         "runs": runs(study.runs()),
         "run_columns": RUN_COLUMNS,
         "environment": environment(study),
     }
+
+
+def _of_results(comparison: Comparison) -> list[str]:
+    """The methods behind the verdicts and the main table."""
+    found = ["mean"]
+    found += ["paired-t", "holm", "sign-flip", "seeds-needed"] if comparison.contrasts else []
+    found += ["two-way"] if any(contrast.images_interval for contrast in comparison.contrasts) else []
+    return [*found, *(["tost"] if comparison.contrasts and comparison.margin else [])]
+
+
+def _data_entries(lock: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The data sets; of one that is split anew with every seed, the first split stands for all."""
+    entries = list(lock["data"])
+    if not designs_of(lock, "splits"):
+        return entries
+    firsts = {json.dumps([entry["use"], entry["fingerprint"]]): entry for entry in reversed(entries)}
+    note = f"{plural(len(entries), 'split')} in all; this is the first"
+    return [{**entry, "notes": [*(entry.get("notes") or ()), note]} for entry in reversed(firsts.values())]
 
 
 def answer(comparison: Comparison) -> str:
@@ -71,7 +99,7 @@ def answer(comparison: Comparison) -> str:
     if comparison.baseline.mean is not None:
         unit = "% " if comparison.metric.unit == "points" else ""
         decimals = 1 if unit else 3
-        told.append(f"The baseline reaches {_mean(comparison.baseline, decimals)} {unit}{comparison.metric.words}.")
+        told.append(f"The baseline reaches {number(comparison.baseline.mean, decimals)} {unit}{comparison.metric.words}.")
     return " ".join(told)
 
 
@@ -117,66 +145,6 @@ VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zer
 """What makes a sentence of an arm's name and the words of its verdict."""
 
 
-def results(comparison: Comparison, arms: pd.DataFrame) -> list[dict[str, str]]:
-    """The rows of the main table, the baseline first; a column has one number of decimals."""
-    contrasts = {contrast.arm: contrast for contrast in comparison.contrasts}
-    summaries = (comparison.baseline, *comparison.arms)
-    costs = arms.set_index("arm")
-    apart = _decimals(contrast.standard_error for contrast in comparison.contrasts)
-    alone = _decimals(summary.sd / math.sqrt(len(summary.seeds)) if summary.sd else None for summary in summaries)
-    rows = []
-    for summary in summaries:
-        own = costs.loc[summary.arm]
-        row = _difference(contrasts[summary.arm], apart) if summary.arm in contrasts else dict.fromkeys(DIFFERENCE, "")
-        row |= {"arm": summary.arm, "mean": _mean(summary, alone), "seeds": str(len(summary.seeds))}
-        row |= {"sd": number(summary.sd, alone) if summary.sd is not None else ""}
-        row |= {"validation": number(100 * own["validation_accuracy"], 1), "seconds": duration(own["seconds"])}
-        rows.append(row)
-    return rows
-
-
-DIFFERENCE = ("effect", "interval", "deciding", "level", "images", "p", "kind")
-
-
-def agreeing(contrast: Contrast) -> Interval | None:
-    """The interval that agrees with the verdict: Holm's, but for "no difference" that of the two one-sided tests."""
-    return contrast.equivalence_interval if contrast.verdict.kind == "no difference" else contrast.deciding
-
-
-def percent(interval: Interval | None) -> str:
-    """``97.5 %``."""
-    return f"{round(100 * interval.level, 1):g} %" if interval else ""
-
-
-def _difference(contrast: Contrast, decimals: int) -> dict[str, str]:
-    from contrast.compare.rounding import p_text, signed
-
-    def ends(interval: Interval | None) -> str:
-        return f"{signed(interval.low, decimals)} … {signed(interval.high, decimals)}" if interval else NOTHING
-
-    return {
-        "effect": signed(contrast.effect, decimals) if contrast.effect is not None else NOTHING,
-        "interval": ends(contrast.interval),
-        "deciding": ends(agreeing(contrast)),
-        "level": percent(agreeing(contrast)),
-        "images": ends(contrast.images_interval),
-        "p": p_text(contrast.p_holm).removeprefix("p ").removeprefix("= ") if contrast.p_holm is not None else NOTHING,
-        "kind": contrast.verdict.kind,
-    }
-
-
-def _decimals(errors: Iterable[float | None]) -> int:
-    """As many as the best known number of a column needs, at most two more than none."""
-    from contrast.compare.rounding import decimals_for
-
-    needed = [decimals_for(error) for error in errors if error]
-    return min(2 if min(needed) < 2 else max(needed), max(1, *needed)) if needed else 2
-
-
-def _mean(summary: ArmSummary, decimals: int) -> str:
-    return number(summary.mean, decimals)
-
-
 def data_in_short(entry: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
     """One data set: what it is called, its shape, counts, classes and channel statistics; its arms where there are several sets."""
     channels, height, width = entry["shape"]
@@ -191,7 +159,7 @@ def data_in_short(entry: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str
         "fingerprint": str(entry["fingerprint"]),
         "split": str(entry["split"]),
         "notes": [str(note) for note in entry.get("notes") or ()],
-        "settings": [(str(key), settings.in_words(value)) for key, value in (entry.get("settings") or {}).items()],
+        "settings": [(str(key), in_words(value)) for key, value in (entry.get("settings") or {}).items()],
     }
 
 
@@ -239,4 +207,4 @@ def environment(study: StudyTables) -> list[tuple[str, str]]:
 def _environment_value(key: str, value: Any) -> str:
     if key == "git":
         return "not under git" if not value else f"{str(value.get('commit'))[:12]}{' with changes' if value.get('dirty') else ''}"
-    return size(value) if key.endswith("_bytes") else settings.in_words(value)
+    return size(value) if key.endswith("_bytes") else in_words(value)

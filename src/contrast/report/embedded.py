@@ -7,22 +7,28 @@ import json
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrast.errors import InputError, nearest
 from contrast.report.tables import plain
-from contrast.study_tables import StudyTables, by_arm, judged
+from contrast.study_designs import answers, table
+from contrast.study_metrics import judged
+from contrast.study_tables import StudyTables, designs_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from contrast.compare import Comparison
-    from contrast.study_tables import Outcomes
+    from contrast.report.answers import Answers
+    from contrast.study_tables import Judged, Outcomes
 
 ELEMENT = "contrast-tables"
 FORMAT = "contrast report 1"
+TABLES = ("status", "runs", "epochs", "search", "calibration")
 MOST_BYTES = 1 << 30
 """No packed block of a page may claim to unpack to more."""
 
@@ -34,7 +40,7 @@ def packed(study: StudyTables) -> dict[str, Any]:
         "lock": study.lock,
         "warnings": study.warnings(),
         "environments": study.environments(),
-        "tables": {name: columns(getattr(study, name)()) for name in ("status", "runs", "epochs")},
+        "tables": {name: columns(getattr(study, name)()) for name in TABLES},
         "images": {part: _packed_images(study.images(part)) for part in ("test", "validation")},
     }
 
@@ -108,7 +114,9 @@ class Restored:
         import pandas as pd
 
         if name not in self._frames:
-            kept = self._content["tables"][name]
+            kept = self._content["tables"].get(name)
+            if kept is None:
+                raise InputError(f"the page holds no table {name!r}: an earlier release wrote it", right="write it again with `contrast report`")
             series = {column: pd.Series(values, dtype=kept["types"][column]) for column, values in kept["columns"].items()}
             self._frames[name] = pd.DataFrame(series)
         return self._frames[name].copy()
@@ -159,13 +167,18 @@ class Restored:
         import numpy as np
 
         kept: Outcomes = defaultdict(dict)
-        groups = self._groups(part)
-        first = [group for group in groups if any(run["arm"] == self.lock["baseline"] for run in group["runs"])] or groups
-        for group in first[:1]:
+        for group in self._first_group(part):
             labels = self._integers(group["labels"], group["count"])
             for run in group["runs"]:
                 kept[run["arm"]][int(run["seed"])] = (labels == self._integers(run["predictions"], group["count"])).astype(np.uint8)
         return {arm: kept[arm] for arm in self.arms if arm in kept}
+
+    def _first_group(self, part: str) -> list[dict[str, Any]]:
+        """The runs that share the baseline's images; all groups where each seed has images of its own."""
+        groups = self._groups(part)
+        if designs_of(self.lock, "splits").get("rotates") == part:
+            return groups
+        return ([group for group in groups if any(run["arm"] == self.lock["baseline"] for run in group["runs"])] or groups)[:1]
 
     def _groups(self, part: str) -> list[dict[str, Any]]:
         if part not in self._content["images"]:
@@ -178,16 +191,53 @@ class Restored:
 
         return np.frombuffer(_inflated(text, 4 * count + 1), dtype="<i4", count=count).astype(np.int32)
 
-    def table(self, by: str = "arm") -> pd.DataFrame:
-        """The study as a table with one row an arm, run, epoch or image; see `Results.table`.
+    def judged_images(self, part: str = "test") -> Iterator[Judged]:
+        """As `Results.judged_images`.
 
         Raises:
-            InputError: `by` is none of these.
+            InputError: there is no such part.
         """
-        makers = {"arm": lambda: by_arm(self.runs()), "run": self.runs, "epoch": self.epochs, "image": self.images}
-        if by not in makers:
-            raise InputError(f"no table has one row a {by!r}", right=nearest(by, makers))
-        return makers[by]()
+        for group in self._groups(part):
+            labels = self._integers(group["labels"], group["count"])
+            for run in group["runs"]:
+                yield run["arm"], int(run["seed"]), labels, self._integers(run["predictions"], group["count"])
+
+    def losses(self, part: str = "test") -> Outcomes:
+        """Nothing: the loss of each image stays in the run folders."""
+        self._groups(part)
+        return {}
+
+    def labels(self, part: str = "test") -> NDArray[np.int32]:
+        """As `Results.labels`.
+
+        Raises:
+            InputError: there is no such part.
+        """
+        import numpy as np
+
+        return next((self._integers(group["labels"], group["count"]) for group in self._first_group(part)), np.zeros(0, dtype=np.int32))
+
+    def calibration(self) -> pd.DataFrame:
+        """As `Results.calibration` was when the page was written."""
+        return self._frame("calibration")
+
+    def search(self) -> pd.DataFrame:
+        """As `Results.search` was when the page was written."""
+        return self._frame("search")
+
+    def table(self, by: str = "arm") -> pd.DataFrame:
+        """The study as a table; see `Results.table`.
+
+        Raises:
+            InputError: there is no such table, or the study has no factorial.
+        """
+        return table(self, by)
+
+    def designs(self, metric: str = "test_accuracy") -> Answers:
+        """What the study's designs answer; see `Results.designs`."""
+        from contrast.report.answers import Answers
+
+        return Answers(answers(self, metric))
 
     def compare(self, metric: str = "test_accuracy", baseline: str | None = None, margin: float | None = None) -> Comparison:
         """Judge every arm against the baseline; see `Results.compare`."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrast.figures._picture import Material
 from contrast.figures._style import ROLES
 from contrast.report import embedded
 from contrast.report.contents import contents
-from contrast.report.pictures import pictures
+from contrast.report.pictures import drawn
 from contrast.report.tables import render
 from contrast.shown import shown
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from contrast.compare import Comparison
+    from contrast.design_values import Answer
     from contrast.figures._picture import Picture
     from contrast.study_tables import StudyTables
 
@@ -41,24 +44,28 @@ def build(study: StudyTables, comparison: Comparison) -> str:
     kept = embedded.packed(study)
     # Read once: all sections tell of the same moment, also while runs go on.
     study = embedded.Restored(kept)
-    drawn = pictures(study, comparison)
+    material = Material(study, comparison)
+    pictures = drawn(material)
     style, script = _style_sheet(), _file("page.js")
     template = _environment().get_template("page.html.j2")
     return template.render(
-        **contents(study, comparison),
-        pictures=drawn,
+        **contents(study, comparison, material.answers, [name for picture in pictures for name in picture.methods]),
+        pictures=pictures,
         policy=_policy(style, script),
         style=_as_it_is(style),
         script=_as_it_is(script),
         tables_element=embedded.ELEMENT,
         tables=_as_it_is(embedded.in_html(kept)),
-        downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, drawn))),
+        downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, material.answers, pictures))),
     )
 
 
-def _downloads(study: StudyTables, comparison: Comparison, drawn: list[Picture]) -> dict[str, Any]:
+def _downloads(study: StudyTables, comparison: Comparison, answers: Sequence[Answer], pictures: list[Picture]) -> dict[str, Any]:
     frames: dict[str, pd.DataFrame] = {"results": comparison.table(), "runs": study.runs(), "epochs": study.epochs()}
-    frames |= {picture.name: picture.data for picture in drawn}
+    frames |= {picture.name: picture.data for picture in pictures}
+    frames |= {f"design-{answer.design}": answer.table for answer in answers if len(answer.table)}
+    trials = study.search()
+    frames |= {"design-search": trials} if len(trials) else {}
     return {name: render(frame, "csv") for name, frame in frames.items()}
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 def pictures(study: StudyTables, comparison: Comparison) -> list[Picture]:
     """All pictures of a study, by the `ORDER` of their files, least first; files with one order by name."""
-    material = Material(study, comparison)
+    return drawn(Material(study, comparison))
+
+
+def drawn(material: Material) -> list[Picture]:
+    """The same of material that is at hand."""
     files = sorted((catalog.file("figure", name) for name in catalog.names("figure")), key=lambda file: (file.ORDER, file.__name__))
     return [picture for file in files for picture in file.pictures(material)]

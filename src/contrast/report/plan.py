@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contrast.numbers import plural
+from contrast.numbers import duration, plural
 from contrast.shown import shown
 
 if TYPE_CHECKING:
@@ -14,30 +14,46 @@ if TYPE_CHECKING:
 MOST_RUNS_SHOWN = 60
 
 
-def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, console: Console) -> None:
+def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float, console: Console) -> None:
     """Print a plan.
 
     Args:
         lock: what `study.lock` would say.
         to_do: runs that are not finished yet.
         bytes_needed: disk that these take.
+        seconds: time that these take, expected.
         console: where to.
     """
     from rich.text import Text
 
-    for line in lines(lock, to_do, bytes_needed):
+    for line in lines(lock, to_do, bytes_needed, seconds):
         console.print(Text(line))
 
 
-def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int) -> list[str]:
+def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float) -> list[str]:
     """The lines that `render` prints."""
     machine, runs = lock["machine"], lock["runs"]
     folders = {run["folder"] for run in runs}
     where = f"{machine['device']}, {machine['precision']}, {machine['memory_format'].replace('_', ' ')}, threads {machine['threads']}"
     head = [shown(lock["question"] or lock["name"], 2000), ""]
     counts = f"{plural(len(lock['arms']), 'arm')} × {plural(len(lock['seeds']), 'seed')}: {plural(len(folders), 'run')}, {to_do} to do"
-    size = f"{counts}; about {bytes_needed / 1e6:,.0f} MB of disk; {where}"
-    return [*head, size, "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+    size = f"{counts}; about {duration(seconds)} and {bytes_needed / 1e6:,.0f} MB of disk; {where}"
+    return [*head, size, *_more(lock, seconds), "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+
+
+def _more(lock: Mapping[str, Any], seconds: float) -> list[str]:
+    """What is not planned yet, because it depends on what will be found."""
+    designs = lock.get("designs") or {}
+    made = []
+    if "race" in designs:
+        looks = ", ".join(map(str, designs["race"]["looks"]))
+        longest = duration(seconds * designs["race"]["up to"] / designs["race"]["start"])
+        made.append(
+            f"race: looks at {looks} seeds; after each, only undecided arms go on, with the baseline; {longest} if none is settled before the last"
+        )
+    if "search" in designs:
+        made.append("search: its trials come first and choose by validation; what they find joins the arms")
+    return made
 
 
 def _data(lock: Mapping[str, Any]) -> list[str]:
@@ -55,11 +71,17 @@ def _arms(lock: Mapping[str, Any]) -> list[str]:
     for arm in lock["arms"]:
         share = arm["initial_share"]
         common = "" if share is None or arm["name"] == lock["baseline"] else f"; {100 * share:.1f} % of them start as in the baseline"
-        made.append(f"arm   {shown(arm['name'], 80)}: {arm['parameters']:,} parameters{common}")
+        made.append(f"arm   {shown(arm['name'], 80)}: {arm['parameters']:,} parameters{_trained(arm)}{common}")
         made += [f"        {shown(path, 120)}: {_value(before)} → {_value(after)}" for path, (before, after) in arm["differences"].items()]
         made += [f"        loses {shown(text, 200)}" for text in arm["lost"]]
         made += [f"        shares the runs of {shown(arm['twin'], 80)}"] if arm["twin"] else []
     return made
+
+
+def _trained(arm: Mapping[str, Any]) -> str:
+    """How many are trained, where some are frozen."""
+    total, trained = arm["parameters"], arm["trainable_parameters"]
+    return f": {trained:,} trainable, {total - trained:,} frozen ({100 * trained / max(1, total):.2f} % trainable)" if trained < total else ""
 
 
 def _value(value: Any) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contrast.figures._recipe import at
+from contrast.study_tables import in_words
+from contrast.study_tables import setting_at as at
 
 KINDS = ("data", "augment", "model", "optimizer", "schedule", "loss", "averaging", "loop")
-MOST_OF_A_VALUE = 200
 
 
 @dataclass(frozen=True)
@@ -58,23 +57,3 @@ def held_fixed(base: Mapping[str, Any]) -> list[Held]:
                 parts.append(Held(kind, str(step.get("use", "")), settings))
     rest = tuple((str(key), in_words(value)) for key, value in base.items() if key not in (*KINDS, "seed"))
     return [*parts, Held("training", "", rest)]
-
-
-def in_words(value: Any) -> str:
-    """A setting as a person would say it: ``adam (lr 0.001)``, ``16, 32``, ``on``."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, Mapping) and "use" in value:
-        rest = ", ".join(f"{key} {in_words(item)}" for key, item in value.items() if key != "use")
-        return _cut(f"{value['use']} ({rest})" if rest else str(value["use"]))
-    if isinstance(value, list) and not any(isinstance(item, (list, Mapping)) for item in value):
-        return _cut(", ".join(in_words(item) for item in value) or "none")
-    if isinstance(value, (list, Mapping)):
-        return _cut(json.dumps(value, ensure_ascii=False))
-    return _cut(str(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_OF_A_VALUE else f"{text[: MOST_OF_A_VALUE - 1]}…"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contrast.numbers import clock, plural
 from contrast.shown import shown
+from contrast.study_tables import watched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 STYLES = {"helps": "green", "hurts": "red", "diverged": "red", "no difference": "cyan"}
 MOST_OF_A_NAME = 40
+MOST_DESIGN_LINES = 7
+DESIGNS = {"factors": "factor", "trend": "trend", "best": "best", "steps": "step"}
+"""What a line about a design begins with."""
 
 
 def render(results: StudyTables, comparison: Comparison, console: Console, page: Path | None = None) -> None:
@@ -44,7 +48,25 @@ def lines(results: StudyTables, comparison: Comparison, page: Path | None = None
     command = str(results.lock["command"])
     again = [Text.assemble(("  again  ", "dim"), shown(command, 1000))] if command else []
     closing = [Text(f"  {line}", "dim") for line in (_method(results, comparison), *notes)]
-    return [head, Text(""), *_table(comparison), Text(""), *closing, *ways, *again]
+    found = _designs(results, comparison)
+    return [head, Text(""), *_table(comparison), Text(""), *found, *([Text("")] if found else []), *closing, *ways, *again]
+
+
+def _designs(results: StudyTables, comparison: Comparison) -> list[Text]:
+    """What the designs answer, the surest first where there is more than fits."""
+    from rich.text import Text
+
+    from contrast.study_designs import answers
+
+    told, order = [], 0
+    for answer in answers(results, comparison.metric.name):
+        for sentence, p in zip(answer.sentences, answer.table["p_holm"] if len(answer.table) else (), strict=True):
+            told.append((p if p == p else 2.0, order, f"{DESIGNS[answer.design]:<8} {sentence}"))
+            order += 1
+    kept = sorted(sorted(told)[:MOST_DESIGN_LINES], key=lambda line: line[1])
+    rest = len(told) - len(kept)
+    more = [Text(f"  … and {rest} more on the page", "dim")] if rest else []
+    return [*(Text(f"  {shown(line, 400)}") for _, _, line in kept), *more]
 
 
 def _circumstances(results: StudyTables) -> str:
@@ -68,7 +90,8 @@ def _method(results: StudyTables, comparison: Comparison) -> str:
     counts = {len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)}
     seeds = plural(counts.pop(), "seed") if len(counts) == 1 else "the seeds that finished"
     spread = f"± is the standard deviation over {seeds}. " if seeds not in ("1 seed", "0 seeds") else ""
-    return f"{spread}Weights were chosen on validation; test was opened once per run."
+    opened = "test was watched in every epoch" if watched(results.epochs()) else "test was opened once per run"
+    return f"{spread}Weights were chosen on validation; {opened}."
 
 
 def _table(comparison: Comparison) -> list[Text]:

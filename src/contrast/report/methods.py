@@ -1,0 +1,163 @@
+"""The named methods behind every number of the page: what each says, its formula, its source, the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method as the page explains it.
+
+    Attributes:
+        name: of its anchor, ``method-NAME``.
+        title: as a statistician calls it.
+        says: what it is about, in a sentence or two.
+        formula: in one line; empty where there is nothing to calculate but what `says` tells.
+        source: who it is due to.
+        function: in `contrast.compare`; empty where it is plain arithmetic.
+    """
+
+    name: str
+    title: str
+    says: str
+    formula: str
+    source: str
+    function: str = ""
+
+
+EVERY = (
+    Method(
+        "mean",
+        "Mean and standard deviation",
+        "Over the finished seeds of an arm; the standard deviation is that of one run, not of the mean.",
+        "m = Σ y_s / S;  sd = √(Σ (y_s − m)² / (S − 1))",
+        "",
+    ),
+    Method(
+        "mean-range",
+        "Mean and range",
+        "Over the seeds of an arm, at each epoch that all of them have reached.",
+        "m = Σ y_s / S;  min y_s, max y_s",
+        "",
+    ),
+    Method(
+        "mean-t",
+        "t interval of a mean",
+        "Where an arm's mean would lie with other seeds. Not paired: two such intervals may overlap where the difference is clear.",
+        "m ± t(S − 1) · sd / √S",
+        "Student 1908",
+        "mean_estimate",
+    ),
+    Method(
+        "paired-t",
+        "Paired t: interval and p",
+        "Seed by seed, the arm minus the baseline: where the difference would lie with other seeds on these test images. Where outcomes per "
+        "image are "
+        "known, the variance has a floor, so that few seeds that agree by luck are not taken for certainty.",
+        "d_s = arm − baseline;  m ± t(S − 1) · sd(d_s) / √S",
+        "Student 1908; paired designs: Bouthillier et al. 2021",
+        "paired_t, paired_t_interval",
+    ),
+    Method(
+        "two-way",
+        "Two-way variance: seeds and images",
+        "Where the difference would lie with other seeds and other test images of the same kind: analysis of variance of the differences by "
+        "seed and image.",
+        "v = (MS_s + MS_i − MS_si) / (S N);  m ± t(df) · √v, df by Satterthwaite",
+        "Owen 2007; Satterthwaite 1946",
+        "two_way_interval",
+    ),
+    Method(
+        "holm",
+        "Holm's correction",
+        "Over all that is tested in one table, so that a false finding among them has the chance α at most. The deciding interval is at the "
+        "level at which Holm decides.",
+        "k-th smallest p against α / (m − k + 1)",
+        "Holm 1979",
+        "holm",
+    ),
+    Method(
+        "tost",
+        "Equivalence by two one-sided tests",
+        "“No difference” means that the difference lies within the margin, not that none was found.",
+        "m ± t(S − 1; 95 %) · sd / √S inside ± margin, each test at 5 %",
+        "Schuirmann 1987",
+        "equivalence",
+    ),
+    Method(
+        "sign-flip",
+        "Sign-flip permutation",
+        "A check of p that needs no normality; with few seeds it cannot be small. It stands in the downloaded table.",
+        "share of the 2^S sign patterns with |Σ ± d_s| ≥ |Σ d_s|",
+        "Fisher 1935; Phipson & Smyth 2010",
+        "sign_flip",
+    ),
+    Method(
+        "seeds-needed",
+        "Seeds still needed",
+        "For 80 % power at the effect seen. A range, since a few seeds tell the spread badly: the number at both ends of its chi-square interval.",
+        "sd between sd · √((S − 1) / χ²(97.5 %)) and sd · √((S − 1) / χ²(2.5 %))",
+        "noncentral t; Phillips 1990 for equivalence",
+        "seeds_needed",
+    ),
+    Method(
+        "alpha-spending",
+        "Racing by alpha spending",
+        "Looks were planned beforehand, and each spends a share of the error, so that stopping at a good moment does not raise it.",
+        "share of look k: (n_k² − n_{k−1}²) / n_last²;  p = min p_k / share_k",
+        "Kim & DeMets 1987; Jennison & Turnbull 1989",
+        "alpha_shares, sequential_p",
+    ),
+    Method(
+        "factorial",
+        "Factorial contrasts",
+        "Within each seed: the gain of a level over the first one, averaged over the other factors; an interaction is the difference of such "
+        "differences. "
+        "Then t over seeds.",
+        "main: mean(y | level) − mean(y | first);  interaction: (y_11 − y_01) − (y_10 − y_00)",
+        "Montgomery, Design and Analysis of Experiments",
+        "factorial_effects",
+    ),
+    Method(
+        "aliases",
+        "Half a factorial",
+        "With half of the cells, each main effect is mixed with interactions that this half cannot tell from it; they are named beside it.",
+        "I = ± A B … K",
+        "Box, Hunter & Hunter, Statistics for Experimenters",
+        "fractional_effects",
+    ),
+    Method(
+        "slope",
+        "Least-squares slope per seed",
+        "One slope along the sweep in each seed, then t over the seeds. It sees a straight line only.",
+        "b_s = Σ (x − x̄) y_s / Σ (x − x̄)²;  mean(b_s) ± t(S − 1) · sd(b_s) / √S",
+        "summary measures: Matthews et al. 1990",
+        "trend",
+    ),
+    Method(
+        "sample-splitting",
+        "Sample splitting for the best of many",
+        "The best of many arms looks better than it is on the runs that picked it. So validation picks it on one half of the seeds, and test "
+        "measures it on the others.",
+        "pick on seeds 1 … S/2;  estimate on seeds S/2 + 1 … S",
+        "Cox 1975; Cawley & Talbot 2010",
+        "best_of_sweep",
+    ),
+    Method(
+        "overlap",
+        "Variance with overlapping splits",
+        "Runs on splits of one data set share training images, so their differences are correlated and a plain t interval is too short.",
+        "var(m) = (1 / S + n_held-out / n_train) · sd(d_s)²",
+        "Nadeau & Bengio 2003",
+        "compare(overlap=…)",
+    ),
+)
+NAMES = {method.name: method for method in EVERY}
+
+
+def used(names: Iterable[str]) -> list[Method]:
+    """The methods of these names, each once, in the order of `EVERY`; names that no method has are left to whoever wrote them."""
+    wanted = set(names)
+    return [method for method in EVERY if method.name in wanted]
