@@ -101,18 +101,49 @@ class Draws:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def bits(self, purpose: str) -> Tensor:
-        """64 random bits an image, ``int64 [B]``."""
-        return hashed(self.keys, word(purpose))
+    def bits(self, purpose: str | tuple[str, ...]) -> Tensor:
+        """64 random bits an image, ``int64 [B]``; for several purposes at once, in little more time, ``[purposes, B]``."""
+        return hashed(self.keys, word(purpose) if isinstance(purpose, str) else _column(purpose, self.keys.device))
 
-    def uniform(self, purpose: str, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Uniform in [low, high), ``float32 [B]``."""
+    def uniform(self, purpose: str | tuple[str, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform in [low, high), ``float32``, of the shape of `bits`."""
         unit = _shift(self.bits(purpose), 40).to(torch.float32) * 2.0**-24
         return unit if (low, high) == (0.0, 1.0) else low + (high - low) * unit
 
-    def integers(self, purpose: str, low: int, high: int) -> Tensor:
-        """Integers in [low, high), ``int64 [B]``; the span is at most 2**31."""
+    def integers(self, purpose: str | tuple[str, ...], low: int, high: int | Tensor) -> Tensor:
+        """Integers in [low, high), ``int64``, of the shape of `bits`; the span, one for all or one an image, is at most 2**31."""
         return low + ((_shift(self.bits(purpose), 32) * (high - low)) >> 32)
+
+    def beta(self, purpose: str, alpha: float) -> Tensor:
+        """Beta(alpha, alpha) to 16 bits of probability, ``float32 [B]``: of its 65,536 middle quantiles, one is drawn."""
+        return _beta_quantiles(alpha, self.keys.device).index_select(0, _shift(self.bits(purpose), 48))
+
+    def bytes(self, purpose: str, count: int) -> Tensor:
+        """Random bytes, ``uint8 [B, count]``."""
+        counters = torch.arange((count + 7) // 8, device=self.keys.device)
+        return hashed(self.keys[:, None], word(purpose), counters).view(torch.uint8)[:, :count]
+
+    def within(self, purpose: str, counter: int | Tensor = 0) -> Draws:
+        """The draws of one part of an augmentation, independent of the whole's.
+
+        Args:
+            purpose: what the part is, e.g. an attempt, or a nested augmentation.
+            counter: which one; a tensor ``int64 [N, 1]`` gives keys, and so draws, ``[N, B]``.
+        """
+        return Draws(hashed(self.keys, word(purpose), counter))
+
+
+@lru_cache(maxsize=256)
+def _column(purposes: tuple[str, ...], device: torch.device) -> Tensor:
+    return torch.tensor([[word(purpose)] for purpose in purposes], device=device)
+
+
+@lru_cache(maxsize=16)
+def _beta_quantiles(alpha: float, device: torch.device) -> Tensor:
+    from scipy import special
+
+    probabilities = torch.arange(0.5, 1 << 16, dtype=torch.float64).numpy() / (1 << 16)
+    return torch.as_tensor(special.betaincinv(alpha, alpha, probabilities), dtype=torch.float32, device=device)
 
 
 def generator(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> torch.Generator:

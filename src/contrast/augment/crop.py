@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
+from contrast.augment._windows import windows
 from contrast.errors import InputError
 from contrast.protocols import AugmentIngredient
 
@@ -29,8 +30,7 @@ class Crop(AugmentIngredient):
         Raises:
             InputError: the images are too small to be reflected this far.
         """
-        top = draws.integers("crop row", 0, 2 * self.padding + 1)
-        left = draws.integers("crop column", 0, 2 * self.padding + 1)
+        top, left = draws.integers(("crop row", "crop column"), 0, 2 * self.padding + 1)
         return windows(self._padded(images), top, left, images.shape[2], images.shape[3]), labels
 
     def _padded(self, images: Tensor) -> Tensor:
@@ -51,28 +51,3 @@ def _reflected(images: Tensor, padding: int, dim: int) -> Tensor:
     before = images.narrow(dim, 1, padding).flip(dim)
     after = images.narrow(dim, size - 1 - padding, padding).flip(dim)
     return torch.cat([before, images, after], dim)
-
-
-def windows(images: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
-    """Cut one window out of each image, all in one copy.
-
-    Args:
-        images: ``[B, C, H, W]``.
-        top: first row of each window, ``int64 [B]``.
-        left: first column of each window, ``int64 [B]``.
-        height: rows of a window.
-        width: columns of a window.
-
-    Returns:
-        ``[B, C, height, width]``, channels last.
-    """
-    rows = images.permute(0, 2, 3, 1).contiguous()
-    batch, _, _, channels = rows.shape
-    by_image, by_row, by_column, _ = rows.stride()
-    # A window's row is a run of width·C values that may start at any value: these overlapping runs are a view, from
-    # which whole rows are copied.
-    length = width * channels
-    runs = rows.view(-1).as_strided((rows.numel() - length + 1, length), (1, 1))
-    first = torch.arange(batch, device=images.device) * by_image + top * by_row + left * by_column
-    starts = first[:, None] + torch.arange(height, device=images.device) * by_row
-    return runs.index_select(0, starts.view(-1)).view(batch, height, width, channels).permute(0, 3, 1, 2)
