@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contrast import keyed
+from contrast.apportion import apportioned, counted, dealt, quotas
 from contrast.errors import InputError
+from contrast.protocols import DataIngredient
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
+
+_BLOCK = 4096
+"""Images that are looked at together; those of a large set lie on the disk."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Images:
         classes: class names in the order of their indices.
         parts: ``str [N]``: the part that the owners put each image in (one of `PARTS`).
         notes: what a reader of the page should know of how the images were made ready (sizes changed, say).
+        groups: ``str [N]``: what each image belongs to (a patient, a scene), where that is known; a split keeps groups whole.
     """
 
     pixels: NDArray[np.uint8]
@@ -36,11 +43,14 @@ class Images:
     classes: tuple[str, ...]
     parts: NDArray[np.str_]
     notes: tuple[str, ...] = field(default=())
+    groups: NDArray[np.str_] | None = field(default=None)
 
     def __post_init__(self) -> None:
         count = len(self.ids)
         if not (len(self.pixels) == len(self.labels) == len(self.parts) == count):
             raise ValueError("pixels, labels, ids and parts must have one entry an image")
+        if self.groups is not None and len(self.groups) != count:
+            raise ValueError("groups must have one entry an image")
         if len(set(self.ids)) != count:
             raise ValueError("image ids must be unique")
 
@@ -57,10 +67,16 @@ class Images:
     def fingerprint(self) -> str:
         """SHA-256 over contents, labels, ids and class names; tells whether the data is what it was."""
         digest = hashlib.sha256(repr((self.pixels.shape, self.classes)).encode())
-        for block in (self.pixels, self.labels):
-            digest.update(np.ascontiguousarray(block).data.cast("B"))
+        for start in range(0, len(self), _BLOCK):
+            digest.update(np.ascontiguousarray(self.pixels[start : start + _BLOCK]).data.cast("B"))
+        digest.update(np.ascontiguousarray(self.labels).data.cast("B"))
         digest.update("\0".join(self.ids).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+    def known_by(self, fingerprint: str) -> Images:
+        """The same set, its fingerprint known already from a store that was checked, so that it is not computed again."""
+        self.__dict__["fingerprint"] = fingerprint
+        return self
 
     def positions(self, part: str) -> NDArray[np.int64]:
         """Where the images of a given part stand, in order."""
@@ -73,8 +89,8 @@ class Images:
         """
         levels = np.arange(256, dtype=np.float64) / 255
         counts = np.zeros((self.pixels.shape[-1], 256))
-        for start in range(0, len(positions), 4096):
-            block = self.pixels[positions[start : start + 4096]]
+        for start in range(0, len(positions), _BLOCK):
+            block = self.pixels[positions[start : start + _BLOCK]]
             for channel in range(block.shape[-1]):
                 counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
         shares = counts / counts.sum(axis=1, keepdims=True)
@@ -115,37 +131,31 @@ class Split:
         return cls(*(np.array([where[name] for name in kept[part]], dtype=np.int64) for part in PARTS))
 
 
-def quotas(available: NDArray[np.int64], share: int | float, what: str) -> NDArray[np.int64]:
-    """How many images of each class a stratified part takes: in proportion, and never fewer where more are asked for.
+@dataclass(frozen=True)
+class Folds:
+    """One of k folds.
 
-    By Webster's method (Sainte-Laguë 1910; ties to the earlier class). Largest remainders would not do: with them a
-    class can lose an image when the part grows by one (Balinski & Young 1982), and parts would not be nested.
-
-    Args:
-        available: images of each class, ``int64 [classes]``.
-        share: a count (int) or a fraction (float).
-        what: the setting that asks, for the message.
-
-    Raises:
-        InputError: more are asked for than there are.
+    Attributes:
+        count: k.
+        number: which one, from 0.
+        rotate: what the fold is held out as; ``auto``: as test where the set has no test part of its own, else as validation.
     """
-    total = int(available.sum())
-    count = share if isinstance(share, int) else round(share * total)
-    if not 0 < count <= total:
-        raise InputError(f"{share} asks for {count} of {total} images", where=f"data.{what}", right=f"give a count from 1 to {total} or a fraction")
-    classes = np.repeat(np.arange(len(available)), available)
-    ranks = np.concatenate([(np.arange(n) + 0.5) / n for n in available])
-    first = np.lexsort((classes, ranks))[:count]  # a class's images evenly spaced in [0, 1]: a greater share only adds
-    return np.bincount(classes[first], minlength=len(available)).astype(np.int64)
+
+    count: int
+    number: int
+    rotate: Literal["auto", "validation", "test"] = "auto"
+
+    def part(self, images: Images) -> str:
+        """The part that the fold is, ``validation`` or ``test``."""
+        if self.rotate != "auto":
+            return self.rotate
+        return VALIDATION if len(images.positions(TEST)) else TEST
 
 
-def _take(images: Images, pool: NDArray[np.int64], share: int | float, seed: int, what: str) -> NDArray[np.int64]:
-    """A stratified part of `pool`, drawn by image id: the first of each class in a keyed order, and so nested."""
-    order = pool[keyed.permutation(seed, f"split {what}", 0, keyed.words(images.ids[i] for i in pool)).numpy()]
-    labels = images.labels[order]
-    wanted = quotas(np.bincount(labels, minlength=len(images.classes)), share, what)
-    chosen = [order[labels == label][:count] for label, count in enumerate(wanted)]
-    return np.sort(np.concatenate(chosen))
+def divided(images: Images, data: DataIngredient) -> Split:
+    """Split a set as its settings say; see `split`."""
+    folds = Folds(data.folds, data.fold, data.rotate) if data.folds is not None else None
+    return split(images, validation=data.validation, test=data.test, train=data.train, seed=data.split_seed, folds=folds)
 
 
 def split(
@@ -155,8 +165,13 @@ def split(
     test: int | float | None,
     train: int | float | None,
     seed: int,
+    folds: Folds | None = None,
 ) -> Split:
     """Split a set, keeping the parts that it came in: only the training part is divided.
+
+    Where there are folds, one of them is the validation or the test part (`Folds.rotate`), and a part of that kind that
+    the set came with is dealt out together with the training part. Where images belong to groups, these stay whole; the
+    images that `train` takes are drawn singly, since the others are on no side.
 
     Args:
         images: the set.
@@ -164,27 +179,108 @@ def split(
         test: how much of the training part is set aside for the end, where the set has no test part of its own.
         train: how much of what is left is trained on; None for all of it.
         seed: what the split is drawn from.
+        folds: which of how many folds takes the place of `validation` or `test`.
 
     Raises:
-        InputError: a share does not fit, or a class would not be trained on at all.
+        InputError: a share does not fit, a class has too few images, or a group would be on two sides.
     """
-    pool = images.positions(TRAIN)
-    held = {VALIDATION: images.positions(VALIDATION), TEST: images.positions(TEST)}
-    if not len(held[TEST]):
-        if test is None:
-            raise InputError("the set has no test part", where="data.test", right="say how much to hold out for the end, e.g. test: 0.2")
-        held[TEST] = _take(images, pool, test, seed, TEST)
-        pool = np.setdiff1d(pool, held[TEST], assume_unique=True)
-    if not len(held[VALIDATION]):
-        held[VALIDATION] = _take(images, pool, validation, seed, VALIDATION)
-        pool = np.setdiff1d(pool, held[VALIDATION], assume_unique=True)
+    held = {part: images.positions(part) for part in (TEST, VALIDATION)}
+    rotated = folds.part(images) if folds is not None else None
+    drawn = [part for part in held if part == rotated or not len(held[part])]
+    pool = np.sort(np.concatenate([images.positions(TRAIN), *(held[part] for part in drawn)]))
+    if drawn:
+        _check_classes(images, pool)
+    shares = {TEST: test, VALIDATION: validation}
+    for part in drawn:
+        held[part] = (
+            _fold(images, pool, folds, seed, part) if folds is not None and part == rotated else _held(images, pool, shares[part], seed, part)
+        )
+        pool = np.setdiff1d(pool, held[part], assume_unique=True)
     if train is not None:
         pool = _take(images, pool, train, seed, TRAIN)
-    left = np.bincount(images.labels[pool], minlength=len(images.classes))
+    made = Split(pool, held[VALIDATION], held[TEST])
+    _check_parts(images, made)
+    return made
+
+
+def _take(images: Images, pool: NDArray[np.int64], share: int | float, seed: int, what: str) -> NDArray[np.int64]:
+    """A stratified part of `pool`, drawn by image id: the first of each class in a keyed order, and so nested."""
+    order = pool[_order((images.ids[i] for i in pool), seed, what)]
+    labels = images.labels[order]
+    wanted = quotas(np.bincount(labels, minlength=len(images.classes)), share, what)
+    chosen = [order[labels == label][:count] for label, count in enumerate(wanted)]
+    return np.sort(np.concatenate(chosen))
+
+
+def _order(names: Iterable[str], seed: int, what: str) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = keyed.permutation(seed, f"split {what}", 0, keyed.words(names)).numpy()
+    return order
+
+
+def _held(images: Images, pool: NDArray[np.int64], share: int | float | None, seed: int, part: str) -> NDArray[np.int64]:
+    """What is held out of `pool` as one part."""
+    if share is None:
+        raise InputError(f"the set has no {part} part", where=f"data.{part}", right=f"say how much to hold out for the end, e.g. {part}: 0.2")
+    if images.groups is None:
+        return _take(images, pool, share, seed, part)
+    held_share = counted(len(pool), share, part) / len(pool)
+    is_held = _by_groups(images, pool, np.array([held_share, 1 - held_share]), seed, part) == 0
+    chosen: NDArray[np.int64] = pool[is_held]
+    if len(chosen) in (0, len(pool)):
+        told = f"no whole groups make up about {share} of {len(pool)} images"
+        raise InputError(told, where=f"data.{part}", right="ask for another share, or divide without groups")
+    return chosen
+
+
+def _fold(images: Images, pool: NDArray[np.int64], folds: Folds, seed: int, part: str) -> NDArray[np.int64]:
+    """One fold of `pool`."""
+    if images.groups is None:
+        parts = dealt(images.labels[pool], _order((images.ids[i] for i in pool), seed, "folds"), folds.count)
+    else:
+        parts = _by_groups(images, pool, np.full(folds.count, 1 / folds.count), seed, "folds")
+    chosen: NDArray[np.int64] = pool[parts == folds.number]
+    kinds = np.unique(images.labels[chosen])
+    if len(kinds) < 2:
+        told = f"holds one class only, {images.classes[kinds[0]]!r}" if len(kinds) else "holds no image"
+        raise InputError(f"fold {folds.number} of {folds.count} {told}", where=f"data.folds ({part})", right="take fewer folds")
+    return chosen
+
+
+def _by_groups(images: Images, pool: NDArray[np.int64], shares: NDArray[np.float64], seed: int, what: str) -> NDArray[np.int64]:
+    """The part of each image of `pool`, groups whole, ``int64 [pool]``."""
+    assert images.groups is not None
+    names, index = np.unique(images.groups[pool], return_inverse=True)
+    counts = np.zeros((len(names), len(images.classes)), np.int64)
+    np.add.at(counts, (index, images.labels[pool]), 1)
+    parts: NDArray[np.int64] = apportioned(counts, shares, _order(names.tolist(), seed, f"{what} groups"))[index]
+    return parts
+
+
+def _check_classes(images: Images, pool: NDArray[np.int64]) -> None:
+    """Refuse classes of a single image: it can't be trained on and held out."""
+    single = [name for name, count in zip(images.classes, np.bincount(images.labels[pool], minlength=len(images.classes)), strict=True) if count == 1]
+    if single:
+        listed = ", ".join(repr(name) for name in single[:5]) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
+        told = (
+            f"{'class' if len(single) == 1 else 'classes'} {listed} {'has' if len(single) == 1 else 'have'} a single image, which can't be stratified"
+        )
+        raise InputError(told, where="data", right="add images, leave the class out, or say by a split of your own where it belongs")
+
+
+def _check_parts(images: Images, made: Split) -> None:
+    """Refuse a split that leaves a class untrained, or has a group on two sides."""
+    left = np.bincount(images.labels[made.train], minlength=len(images.classes))
     if (left == 0).any():
         empty = images.classes[int(np.argmin(left))]
         raise InputError(f"class {empty!r} has no image left to train on", where="data", right="hold out fewer images, or leave the class out")
-    return Split(pool, held[VALIDATION], held[TEST])
+    if images.groups is None:
+        return
+    seen: dict[str, str] = {}
+    for part in PARTS:
+        for group in np.unique(images.groups[getattr(made, part)]).tolist():
+            if seen.setdefault(group, part) != part:
+                told = f"group {group!r} is in {seen[group]} and in {part}"
+                raise InputError(told, where="data", right="put all its images into one part, or leave the split to contrast")
 
 
 def with_wrong_labels(images: Images, positions: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from contrast import catalog
+from contrast.cautions import cautions
 from contrast.datasets.folder import Folder
-from contrast.explain.audit import KINDS, Audit, audit, inspect, write_exclusions
+from contrast.engine.batches import Part
+from contrast.engine.evaluate import Outcomes
+from contrast.engine.finish import image_rows
+from contrast.errors import InputError
+from contrast.explain.audit import KINDS, Audit, audit, write_exclusions
+from contrast.explain.files import inspect
+from contrast.explain.label_issues import label_issues
 from contrast.explain.twins import find_twins
-from contrast.images import Images, Split, split
+from contrast.images import PARTS, Images, Split, split
 from contrast.protocols import DataIngredient, Places
+from contrast.store import RunFolder
 
 
 def photographs(count: int, size: int = 32, channels: int = 3) -> np.ndarray:
@@ -212,7 +221,7 @@ def test_every_kind_of_damage_in_a_folder_is_named(spoiled: Path) -> None:
     assert named["huge"] == {"cat/huge.png"}
     assert named["blank"] >= {"cat/blank.png", "cat/dot.png"}
     assert {"cat/again.png", "cat/good0.png"} & (named["leak"] | named["duplicate"])
-    assert not any("name <img>" in finding.id for finding in found.findings)
+    assert named["name"] == {"cat/odd\nname <img>.png"}
     text = found.to_text()
     assert all(f"cat/{name}" in text for name in ("cut.jpg", "zero.jpg", "page.jpg"))
 
@@ -232,7 +241,7 @@ def test_the_exclusions_file_names_what_to_leave_out_and_nothing_is_deleted(spoi
 def test_an_audit_survives_json() -> None:
     pixels = photographs(80)
     pixels[70] = pixels[4]
-    found = audited(pixels, np.zeros(80, np.int64))
+    found = audited(pixels)
     assert json.loads(json.dumps(found.to_dict()))["findings"][0]["kind"] == "leak"
 
 
@@ -244,6 +253,83 @@ def test_names_from_the_data_can_not_write_to_the_terminal() -> None:
     text = audit(odd, owners_split(odd)).to_text()
     assert "\x1b" not in text
     assert "\\x1b[2J\\nx" in text
+
+
+def judged(images: Images, folder: Path, *, classes: int = 2, fingerprint: str | None = None) -> Path:
+    """A finished study of one run, whose network was right about every image with great certainty."""
+    right = np.arange(len(images)) % 2
+    log_probabilities = torch.log(torch.from_numpy(np.where(np.arange(classes) == right[:, None], 0.9, 0.1 / (classes - 1))).float())
+    parts = owners_split(images)
+    for part in ("validation", "test"):
+        positions = getattr(parts, part)
+        rows = Part.of(
+            Images(images.pixels, images.labels, images.ids, tuple(map(str, range(classes))), images.parts), positions, images.labels, "cpu"
+        )
+        RunFolder(folder / "baseline-seed0").write(f"{part}.parquet", image_rows(Outcomes(log_probabilities[positions], rows.labels), rows))
+    RunFolder(folder / "baseline-seed0").write("summary.json", "{}")
+    lock = {
+        "data": [{"key": "k", "fingerprint": fingerprint or images.fingerprint}],
+        "arms": [{"name": "baseline", "data": "k"}],
+        "runs": [{"arm": "baseline", "seed": 0, "folder": "baseline-seed0"}],
+    }
+    (folder / "study.lock").write_text(json.dumps(lock))
+    return folder
+
+
+def test_labels_that_a_study_speaks_against_are_named_worst_first_and_not_excluded(tmp_path: Path) -> None:
+    labels = np.arange(80) % 2
+    labels[[3, 45, 70]] = 1 - labels[[3, 45, 70]]  # one is trained on, and so is judged by nobody
+    images = made(photographs(80), labels)
+    issues = label_issues(images, judged(images, tmp_path))
+    assert {issue.id for issue in issues} == {"validation/45", "test/70"}
+    assert issues[0].told == "is labeled 'cat' (p = 0.100); 1 held-out runs say 'dog' (p = 0.900)"
+    found = audit(images, owners_split(images), issues)
+    assert "2 × label: labels that the study's networks" in found.to_text()
+    assert found.exclusions() == []
+
+
+def test_a_study_that_can_not_judge_labels_is_told_in_one_line(tmp_path: Path) -> None:
+    images = made(photographs(80))
+    (tmp_path / "none").mkdir()
+    cases = {
+        "holds no study": tmp_path / "none",
+        "made with other images": judged(images, tmp_path / "other", fingerprint="0"),
+        "probabilities of all classes were not kept": judged(images, tmp_path / "many", classes=101),
+    }
+    unfinished = judged(images, tmp_path / "unfinished")
+    (unfinished / "baseline-seed0" / "summary.json").unlink()
+    for told, folder in {**cases, "no run of the study is finished": unfinished}.items():
+        with pytest.raises(InputError, match=told) as error:
+            label_issues(images, folder)
+        assert "\n" not in str(error.value)
+
+
+def test_a_lock_can_not_lead_out_of_its_study(tmp_path: Path) -> None:
+    images = made(photographs(80))
+    folder = judged(images, tmp_path / "study")
+    (folder / "study.lock").write_text((folder / "study.lock").read_text().replace("baseline-seed0", "../elsewhere"))
+    with pytest.raises(InputError, match="no plain name"):
+        label_issues(images, folder)
+
+
+def warned(images: Images) -> tuple[str, ...]:
+    split = owners_split(images)
+    return cautions({part: images.pixels[getattr(split, part)] for part in PARTS}, images.labels[split.train], images.classes)
+
+
+def test_before_a_study_shared_images_and_unequal_classes_are_told() -> None:
+    pixels = photographs(80)
+    assert warned(made(pixels)) == ()
+    pixels[70], pixels[72], pixels[71], pixels[45] = pixels[4], pixels[4], pixels[44], pixels[6]
+    labels = np.zeros(80, np.int64)
+    labels[:10] = 1
+    told = warned(made(pixels, labels))
+    assert [sentence.partition(",")[0] for sentence in told[:3]] == [
+        "2 test images that are training images too",
+        "1 test images that are validation images too",
+        "1 validation images that are training images too",
+    ]
+    assert "'cat' has 30 training images, 'dog' has 10" in told[3]
 
 
 @pytest.mark.slow

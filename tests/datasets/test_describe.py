@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from contrast import catalog, cli, look
+from contrast.class_folders import scan
+from contrast.explain.augmented import DRAWS, augmentation_sheet, augmented
 from contrast.explain.data import describe, sample_sheet
+from contrast.explain.files import survey
 from contrast.images import Images, split
+from contrast.protocols import AugmentIngredient
 
 
 def made(channels: int = 3, size: int = 8) -> Images:
@@ -80,3 +90,98 @@ def test_a_sheet_shows_the_pixels_themselves_enlarged() -> None:
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (2, 8), (4, 8), (3, 200)])
 def test_every_depth_and_size_can_be_shown(channels: int, size: int) -> None:
     assert sample_sheet(made(channels, size), np.arange(80), 2, 2).mode == "RGB"
+
+
+def folder_of(root: Path) -> Path:
+    """Nine JPEG and PNG images of three sizes, one of them gray."""
+    for at in range(9):
+        picture = Image.new("L" if at == 4 else "RGB", ((8, 8), (20, 10), (30, 30))[at % 3], 20 * at)
+        path = root / ("cat", "<b>dog")[at % 2] / f"{at}.{'png' if at else 'jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    return root
+
+
+def test_the_files_of_a_folder_are_told_by_format_mode_and_size(tmp_path: Path) -> None:
+    files = survey(scan(folder_of(tmp_path)), (3, 16, 16), "pad")
+    assert files is not None
+    assert (files.formats, files.modes) == ({"PNG": 8, "JPEG": 1}, {"RGB": 8, "L": 1})
+    assert (files.sizes, files.smallest, files.median, files.largest) == (3, (8, 8), (20, 10), (30, 30))
+    assert files.lines() == [
+        "formats: PNG 8, JPEG 1; color modes: RGB 8, L 1",
+        "3 sizes (width × height) from 8×8 to 30×30, half of them up to 20×10; brought to 16×16 by resize: pad",
+    ]
+
+
+def test_files_of_one_size_that_were_left_as_they_are_are_told_so(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (12, 8)).save(tmp_path / name / "x.png")
+    files = survey(scan(tmp_path), (3, 8, 12), "crop")
+    assert files is not None
+    assert files.lines()[1] == "all are 12×8 (width × height)"
+
+
+class Scripts(HTMLParser):
+    """What could run or load anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.policy = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        told = dict(attributes)
+        if tag == "meta" and told.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(told["content"])
+        self.found += [tag] if tag in ("script", "iframe", "object", "link", "base", "form") else []
+        self.found += [name for name in told if name.startswith("on") or name == "style"]
+        self.found += [value for name in ("src", "href") if (value := told.get(name) or "") and not value.startswith(("#", "data:image/png;base64,"))]
+
+
+def test_the_page_shows_the_same_numbers_runs_nothing_and_escapes_all_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look, "_augmentations", lambda: ({"flip": step("flip")}, ["<u>"]))  # some bring torchvision, which takes seconds
+    assert cli.main(["data", str(folder_of(tmp_path / "<i>&pets")), "size=8", "test=2", "validation=2", "--page", str(tmp_path / "p.html")]) == 0
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    reader = Scripts()
+    reader.feed(page)
+    assert reader.found == []
+    assert reader.policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "<b>dog" not in page
+    assert "&lt;b&gt;dog" in page
+    assert "<i>&pets" not in page
+    assert "<u>" not in page
+    assert page.count("data:image/png;base64,") == 2
+    assert "brought to 8×8 by resize: crop" in page
+    style = page[page.index("<style>") + 7 : page.index("</style>")]
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in reader.policy
+
+
+def test_a_page_that_can_not_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(look, "_augmentations", lambda: ({"flip": step("flip")}, []))
+    assert cli.main(["data", "synthetic", "images=60", "size=8", "--augmented", str(tmp_path / "file" / "a.png")]) == 2
+    assert "--augmented" in capsys.readouterr().err
+
+
+def step(use: str, **settings: object) -> AugmentIngredient:
+    made = catalog.parse("augment", {"use": use, **settings})
+    assert isinstance(made, AugmentIngredient)
+    return made
+
+
+def test_an_image_is_shown_as_each_augmentation_changes_it() -> None:
+    images = made()
+    shown = augmented(images, 17, step("flip", p=1.0))
+    assert shown.shape == (DRAWS, 8, 8, 3)
+    assert (shown == images.pixels[17][:, ::-1]).all()
+    crops = augmented(images, 17, step("crop", padding=3))
+    assert len({one.tobytes() for one in crops}) > 1
+    assert (crops == augmented(images, 17, step("crop", padding=3))).all()
+
+
+def test_the_sheet_has_a_row_for_the_image_and_one_for_each_augmentation_but_normalization() -> None:
+    steps = {"flip": step("flip"), "normalize": step("normalize")}
+    sheet = augmentation_sheet(made(), 17, steps)
+    assert sheet.height == 2 * 100 + 4
+    assert (np.asarray(sheet)[10:100:12, 156:246:12] == np.asarray(augmentation_sheet(made(), 17, {}))[10:100:12, 156:246:12]).all()

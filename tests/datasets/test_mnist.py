@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contrast.datasets.mnist import FILES, Mnist, parse_idx
+from contrast.datasets.mnist import FILES, Mnist
 from contrast.errors import InputError
+from contrast.idx import parse_idx
 from contrast.images import Images
 from contrast.protocols import Places
 

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrast import catalog
+from contrast.apportion import quotas
 from contrast.errors import InputError
-from contrast.images import PARTS, TEST, TRAIN, VALIDATION, Images, Split, quotas, split, with_wrong_labels
+from contrast.images import PARTS, TEST, TRAIN, VALIDATION, Folds, Images, Split, divided, split, with_wrong_labels
+from contrast.protocols import DataIngredient
+from contrast.recipe import Recipe
 
 counts = st.lists(st.integers(4, 30), min_size=2, max_size=6)
 fractions = st.floats(0.15, 0.45)
@@ -131,7 +135,129 @@ def test_a_share_that_does_not_fit_is_named(setting: str, value: float) -> None:
 
 def test_a_class_that_would_not_be_trained_on_is_named() -> None:
     with pytest.raises(InputError, match="'class1' has no image left to train on"):
-        chosen([20, 1], 0, train=2)
+        chosen([20, 2], 0, validation=18, test=1)
+
+
+def test_a_class_of_a_single_image_cannot_be_stratified_and_is_named() -> None:
+    with pytest.raises(InputError, match="class 'class1' has a single image, which can't be stratified"):
+        chosen([20, 1, 5], 0)
+    with pytest.raises(InputError, match=r"classes 'class0', 'class1', 'class2', 'class3', 'class4' and 2 more have a single image"):
+        chosen([1] * 7 + [20], 0)
+    images = made([20, 1], [TRAIN] * 10 + [TEST] * 5 + [VALIDATION] * 5 + [TRAIN])
+    assert len(split(images, validation=0.2, test=None, train=None, seed=0).train) == 11, "nothing is divided here"
+
+
+def folded(images: Images, folds: int, seed: int = 0, rotate: str = "auto", **shares: float | None) -> list[Split]:
+    given = {"validation": 0.2, "test": 0.2, "train": None} | shares
+    return [split(images, **given, seed=seed, folds=Folds(folds, number, rotate)) for number in range(folds)]  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(8, 30), min_size=2, max_size=5), st.integers(2, 4), st.integers(0, 2**31), st.sampled_from(["auto", "validation"]))
+def test_folds_hold_every_image_out_once_and_each_class_evenly(per_class: list[int], folds: int, seed: int, rotate: str) -> None:
+    images = made(per_class)
+    splits = folded(images, folds, seed, rotate)
+    held = [s.test if rotate == "auto" else s.validation for s in splits]
+    pool = np.concatenate([splits[0].train, splits[0].validation, *([splits[0].test] if rotate == "auto" else [])])
+    assert sorted(np.concatenate(held).tolist()) == sorted(pool.tolist())
+    counts = np.array([np.bincount(images.labels[part], minlength=len(per_class)) for part in held])
+    assert np.ptp(counts, axis=0).max() <= 1
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    for made_split in splits:
+        together = np.concatenate([made_split.train, made_split.validation, made_split.test])
+        assert sorted(together.tolist()) == list(range(len(images)))
+
+
+@given(st.integers(0, 2**31), st.randoms(use_true_random=False))
+@settings(max_examples=20)
+def test_folds_follow_from_ids_and_seed_whatever_the_order_of_files(seed: int, random: object) -> None:
+    images = made([12, 17, 9])
+    other = reordered(images, np.random.default_rng(random.getrandbits(32)).permutation(len(images)))  # type: ignore[attr-defined]
+    for ours, theirs in zip(folded(images, 3, seed), folded(other, 3, seed), strict=True):
+        assert {p: set(ids) for p, ids in ours.ids(images).items()} == {p: set(ids) for p, ids in theirs.ids(other).items()}
+
+
+def test_another_seed_deals_other_folds() -> None:
+    images = made([30, 30])
+    assert len({tuple(folded(images, 3, seed)[0].test) for seed in range(5)}) == 5
+
+
+def test_folds_go_through_test_where_the_set_has_none_and_else_through_validation() -> None:
+    bare, whole = made([12, 12]), made([12, 12], ([TRAIN] * 8 + [VALIDATION] * 2 + [TEST] * 2) * 2)
+    assert len({tuple(s.test) for s in folded(bare, 4)}) == 4
+    assert len({tuple(s.test) for s in folded(bare, 4, rotate="validation")}) == 1
+    through_validation = folded(whole, 4)
+    assert {tuple(s.test) for s in through_validation} == {(10, 11, 22, 23)}
+    assert sorted(np.concatenate([s.validation for s in through_validation])) == [i for i in range(24) if i not in (10, 11, 22, 23)]
+    through_test = folded(whole, 4, rotate="test")
+    assert sorted(np.concatenate([s.test for s in through_test])) == [i for i in range(24) if i not in (8, 9, 20, 21)]
+    assert {tuple(s.validation) for s in through_test} == {(8, 9, 20, 21)}
+
+
+def test_a_fold_that_cannot_be_judged_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"data\.folds \(test\): fold 0 of 9 holds one class only, 'class0'"):
+        folded(made([20, 5]), 9)
+    with pytest.raises(InputError, match="fold 8 of 10 holds no image"):
+        split(made([4, 4]), validation=0.2, test=None, train=None, seed=0, folds=Folds(10, 8))
+
+
+def test_the_settings_of_a_data_set_name_the_fold() -> None:
+    images = made([12, 12])
+    data = catalog.parse("data", {"use": "synthetic", "folds": 3, "fold": 2, "validation": 0.25, "test": 0.2})
+    assert isinstance(data, DataIngredient)
+    expected = split(images, validation=0.25, test=0.2, train=None, seed=0, folds=Folds(3, 2))
+    assert divided(images, data).ids(images) == expected.ids(images)
+    for wrong, told in (({"fold": 1}, "fold and rotate need folds"), ({"folds": 3, "fold": 3}, "the last of 3 folds is 2"), ({"folds": 1}, "folds")):
+        with pytest.raises(InputError, match=told):
+            catalog.parse("data", {"use": "synthetic", **wrong})
+
+
+def test_a_recipe_without_folds_keeps_its_id() -> None:
+    plain = {"data": "synthetic", "model": "convnet"}
+    same = {"data": {"use": "synthetic", "folds": None, "fold": 0, "rotate": "auto"}, "model": "convnet"}
+    other = {"data": {"use": "synthetic", "folds": 5}, "model": "convnet"}
+    assert Recipe.parse(same, trust=False).id == Recipe.parse(plain, trust=False).id != Recipe.parse(other, trust=False).id
+
+
+def grouped(per_class: list[int], groups: int, seed: int) -> Images:
+    images = made(per_class)
+    names = np.array([f"patient {k}" for k in np.random.default_rng(seed).integers(0, groups, len(images))])
+    return Images(images.pixels, images.labels, images.ids, images.classes, images.parts, groups=names)
+
+
+@given(st.lists(st.integers(20, 60), min_size=2, max_size=4), st.integers(12, 30), st.integers(0, 1000))
+@settings(max_examples=40)
+def test_no_group_is_on_two_sides_and_parts_are_near_their_share(per_class: list[int], groups: int, seed: int) -> None:
+    images = grouped(per_class, groups, seed)
+    assert images.groups is not None
+    for made_split in (split(images, validation=0.25, test=0.25, train=None, seed=seed), *folded(images, 4, seed)):
+        parts = [set(images.groups[getattr(made_split, part)]) for part in PARTS]
+        assert sum(len(side) for side in parts) == len(set.union(*parts))
+        largest = np.unique(images.groups, return_counts=True)[1].max()
+        assert abs(len(made_split.test) - len(images) / 4) <= largest
+    assert sorted(np.concatenate([s.test for s in folded(images, 4, seed)]).tolist()) == list(range(len(images)))
+
+
+def test_groups_are_stratified_as_far_as_they_allow() -> None:
+    images = grouped([300, 300, 60], 100, 0)
+    shares = [np.bincount(images.labels[s.test], minlength=3) / [300, 300, 60] for s in folded(images, 5)]
+    assert np.abs(np.array(shares) - 0.2).max() < 0.03
+    held = split(images, validation=0.1, test=0.3, train=None, seed=0)
+    assert np.abs(np.bincount(images.labels[held.test]) / [300, 300, 60] - 0.3).max() < 0.03
+
+
+def test_another_seed_draws_other_groups() -> None:
+    images = grouped([100, 100], 40, 0)
+    assert len({tuple(split(images, validation=0.2, test=0.2, train=None, seed=seed).test) for seed in range(5)}) == 5
+
+
+def test_groups_that_cannot_be_kept_whole_are_told() -> None:
+    images = made([10, 10], ([TRAIN] * 8 + [TEST] * 2) * 2)
+    two = Images(images.pixels, images.labels, images.ids, images.classes, images.parts, groups=np.array(["one", "other"] * 10))
+    with pytest.raises(InputError, match=r"no whole groups make up about 0\.1 of 16 images"):
+        split(two, validation=0.1, test=None, train=None, seed=0)
+    mixed = Images(images.pixels, images.labels, images.ids, images.classes, images.parts, groups=np.array([f"scene {i % 7}" for i in range(20)]))
+    with pytest.raises(InputError, match=r"group 'scene \d' is in (train|validation) and in test"):
+        split(mixed, validation=0.3, test=None, train=None, seed=0)
 
 
 def test_a_kept_split_is_found_again_in_another_order_of_files() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contrast.downloads import Remote, fetched
 from contrast.errors import InputError
 from contrast.images import TEST, TRAIN, Images
-from contrast.official import OfficialFile, missing
+from contrast.official import OfficialFile, contents, missing
 from contrast.pickled import read_pickled
 from contrast.protocols import DataIngredient, Places
 
@@ -101,6 +98,11 @@ PYTHON = Form(
 )
 
 
+_ADDRESS = "https://www.cs.toronto.edu/~kriz/"
+# Address and checksum of the Python form: torchvision.datasets.CIFAR10.
+REMOTE = Remote(_ADDRESS + PYTHON.archive, PYTHON.archive, "md5:c58f30108f718f92721af3b95e74349a", 170_498_071)
+
+
 class Cifar10(DataIngredient):
     """CIFAR-10 (Krizhevsky 2009) with the test part of its owners; both published forms give the same images."""
 
@@ -113,12 +115,12 @@ class Cifar10(DataIngredient):
         forms = {name: form for form in (BINARY, PYTHON) for name in (form.folder, form.archive)}
         found = places.find(*forms)
         if found is None:
-            get = f"get https://www.cs.toronto.edu/~kriz/{BINARY.archive}"
-            raise missing("CIFAR-10", names=forms, folders=places.folders, get=get)
+            error = missing("CIFAR-10", names=forms, folders=places.folders, get=f"get {_ADDRESS}{BINARY.archive}")
+            found = fetched([REMOTE], places, error)
         form = forms[found.name]
         pixels = np.empty((len(form.files) * _BATCH, 32, 32, 3), np.uint8)
         labels = np.empty(len(pixels), np.int64)
-        for at, where, content in _contents(found, form):
+        for at, where, content in contents(found, form.folder, form.files, _MOST):
             planes, digits = form.parse(content, where)
             block = slice(at * _BATCH, (at + 1) * _BATCH)
             if len(planes) != _BATCH:
@@ -129,38 +131,3 @@ class Cifar10(DataIngredient):
         train = (len(form.files) - 1) * _BATCH
         ids = tuple(f"train/{i}" for i in range(train)) + tuple(f"test/{i}" for i in range(_BATCH))
         return Images(pixels, labels, ids, CLASSES, np.repeat(np.array([TRAIN, TEST]), [train, _BATCH]))
-
-
-def _contents(found: Path, form: Form) -> Iterator[tuple[int, str, bytes]]:
-    """Number, name for messages, and checked content of each batch, one in memory at a time."""
-    if found.is_dir():
-        for at, file in enumerate(form.files):
-            if not (found / file.name).is_file():
-                raise InputError(f"{file.name} is missing", where=str(found), right="unpack the archive again")
-            yield at, str(found / file.name), file.read(found / file.name)
-        return
-    try:
-        yield from _members(found, form)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"can't be read as an archive ({error})", where=str(found), right="get the file again") from error
-
-
-def _members(archive: Path, form: Form) -> Iterator[tuple[int, str, bytes]]:
-    """The batches of an archive, read in memory; nothing is written, and other members are passed over."""
-    wanted = {f"{form.folder}/{file.name}": (at, file) for at, file in enumerate(form.files)}
-    unpacked = 0
-    with tarfile.open(archive, "r|gz") as members:
-        for member in members:
-            unpacked += member.size
-            if unpacked > _MOST:
-                raise InputError(f"unpacks to more than {_MOST:,} bytes", where=str(archive), right="get the file again")
-            at, file = wanted.pop(member.name.removeprefix("./"), (0, None))
-            if file is None:
-                continue
-            where = f"{archive}: {member.name}"
-            stream: IO[bytes] | None = members.extractfile(member) if member.isreg() else None
-            if stream is None:
-                raise InputError("is no regular file", where=where, right="get the archive again")
-            yield at, where, file.check(stream.read(file.size + 1), where)
-    if wanted:
-        raise InputError(f"{sorted(wanted)[0]} is missing", where=str(archive), right="get the archive again")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,8 +11,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from contrast import archives, exclusions
 from contrast.class_folders import ClassFolders, scan
-from contrast.decode import Damage, Facts, Look, decode_all, each, facts
+from contrast.decode import Damage, Facts, Look, each, facts
+from contrast.decoded import Wanted, decoded, kept_in
 from contrast.errors import InputError
 from contrast.images import Images
 from contrast.official import missing
@@ -27,25 +31,35 @@ class Folder(DataIngredient):
     """Images in class folders; an image's id is its path below the folder, classes are in plain sorted order."""
 
     test: Share | None = Field(default=0.2, description="held out for the end where there is no test folder: count or fraction")
-    path: str = Field(min_length=1, description="the folder: absolute, or below one of the places where data is looked for")
+    path: str = Field(min_length=1, description="the folder, or a .zip or .tar of it: absolute, or below one of the places where data is looked for")
     size: Side | Annotated[tuple[Side, Side], Field(strict=False)] | None = Field(
         default=None, description="pixels, one number or [height, width]; unless told, the images' own size if all have one, else 64"
     )
     resize: Literal["crop", "whole", "pad"] = Field(default="crop", description="crop: the middle; whole: squeezed; pad: with black around")
     channels: Literal[1, 3] = Field(default=3, description="3 is color, 1 is gray")
-    damaged: Literal["stop", "skip"] = Field(default="stop", description="where images can't be read: name them and stop, or leave them out")
+    damaged: Literal["stop", "skip", "quarantine"] = Field(
+        default="stop",
+        description="where images can't be read: name them and stop; leave them out; or leave them out and list them in a file for `exclusions`",
+    )
     exclude: Annotated[tuple[str, ...], Field(strict=False)] = Field(default=(), description="classes to leave out")
 
     def read(self, places: Places) -> Images:
-        """Decode all images in parallel threads, in memory: height × width × channels bytes each.
+        """Decode all images in parallel threads, once, or open what was kept of them (see `contrast.decoded`).
+
+        With `damaged` ``quarantine`` the files that can't be read are listed in ``quarantine-NAME.json`` in the current
+        folder, NAME being that of the images' folder. No image is moved, changed or deleted, whatever the policy.
 
         Raises:
             InputError: the folder is missing or holds no two classes with images, or images can't be read and
                 `damaged` is ``stop``; names the first of them.
         """
-        images, damages, found = self.load(places)
+        listed = exclusions.read(self.exclusions, places) if self.exclusions else {}
+        images, damages, found = self._loaded(scan(self.root(places), self.exclude), places)
+        damages = [damage for damage in damages if damage.id not in listed]
         if damages and self.damaged == "stop":
             raise _stopped(damages, found)
+        if damages and self.damaged == "quarantine":
+            images = _quarantined(images, damages, found)
         left = np.bincount(images.labels, minlength=len(images.classes))
         if not left.all():
             empty = images.classes[int(left.argmin())]
@@ -56,21 +70,25 @@ class Folder(DataIngredient):
     def load(self, places: Places) -> tuple[Images, list[Damage], ClassFolders]:
         """Decode what can be decoded: the images, what was left out with its reason, and the files that were found.
 
+        A class may be without images here, and what `exclusions` names is not left out: this is what an audit looks at.
+
         Raises:
-            InputError: the folder is missing or holds no two classes with images.
+            InputError: the folder is missing or holds no two classes.
         """
-        found = scan(self.root(places), self.exclude)
-        look, note = self._look(found)
-        pixels, reasons = decode_all([entry.path for entry in found.entries], look)
-        damages = found.damages + [Damage(found.entries[at].id, reason) for at, reason in reasons.items()]
-        entries = [entry for at, entry in enumerate(found.entries) if at not in reasons]
-        if reasons:
-            pixels = np.delete(pixels, list(reasons), axis=0)
+        return self._loaded(scan(self.root(places), self.exclude, strict=False), places)
+
+    def _loaded(self, found: ClassFolders, places: Places) -> tuple[Images, list[Damage], ClassFolders]:
+        settings = (self.size, self.resize, self.channels)
+        files = Wanted([entry.id for entry in found.entries], [entry.location for entry in found.entries], settings, partial(self._look, found))
+        opened = decoded(files, kept_in(places, (str(found.root), *settings, self.exclude)))
+        damages = found.damages + [Damage(found.entries[at].id, reason) for at, reason in opened.reasons.items()]
+        entries = [entry for at, entry in enumerate(found.entries) if at not in opened.reasons]
         index = {name: at for at, name in enumerate(found.classes)}
         labels = np.array([index[entry.label] for entry in entries], np.int64)
-        notes = (*found.notes, *note, *([_told(damages, "left out")] if damages else []))
+        notes = (*found.notes, *opened.notes, *([_told(damages, "left out")] if damages else []))
         parts = np.array([entry.part for entry in entries], np.str_)
-        return Images(pixels, labels, tuple(entry.id for entry in entries), found.classes, parts, notes), damages, found
+        images = Images(opened.pixels, labels, tuple(entry.id for entry in entries), found.classes, parts, notes)
+        return opened.with_fingerprint(images), damages, found
 
     def root(self, places: Places) -> Path:
         """The folder itself.
@@ -82,6 +100,8 @@ class Folder(DataIngredient):
         found = path if path.is_absolute() else places.find(self.path)
         if found is None:
             raise missing(f"the folder {self.path!r}", names=[repr(self.path)], folders=places.folders, get="check the name")
+        if found.is_file() and archives.is_archive(found):
+            return archives.unpacked(found, archives.kept_in(places))
         return found
 
     def _look(self, found: ClassFolders) -> tuple[Look, tuple[str, ...]]:
@@ -107,6 +127,15 @@ def _own_size(found: ClassFolders) -> tuple[int, int] | None:
     return sizes.pop() if sizes else None
 
 
+def _quarantined(images: Images, damages: list[Damage], found: ClassFolders) -> Images:
+    """List the damaged files in the current folder, and say so; a name that is not plain is written plainly."""
+    plain = re.sub(r"[^\w.-]+", "_", found.root.name, flags=re.ASCII)[:100] or "images"
+    path = Path.cwd() / f"quarantine-{plain}.json"
+    exclusions.write_damages(path, images.fingerprint, damages)
+    note = f"the files that can't be used are listed in {str(path)!r}; `exclusions` takes that file"
+    return dataclasses.replace(images, notes=(*images.notes, note)).known_by(images.fingerprint)
+
+
 def _told(damages: list[Damage], what: str) -> str:
     shown = ", ".join(str(damage) for damage in damages[:_SHOWN])
     more = f", and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else ""
@@ -115,5 +144,5 @@ def _told(damages: list[Damage], what: str) -> str:
 
 def _stopped(damages: list[Damage], found: ClassFolders) -> InputError:
     total = len(found.entries) + len(found.damages)
-    right = "mend or remove them, or leave them out: damaged: skip (contrast data FOLDER --audit lists all)"
+    right = "mend or remove them, or leave them out: damaged: skip or quarantine (contrast data FOLDER --audit lists all)"
     return InputError(f"of {total} files, {_told(damages, 'found')}", where=str(found.root), right=right)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from contrast.downloads import Remote, fetched
 from contrast.errors import InputError
+from contrast.idx import images_of
 from contrast.images import TEST, TRAIN, Images
 from contrast.official import OfficialFile, missing
 from contrast.protocols import DataIngredient, Places
@@ -23,8 +22,18 @@ FILES = {
         OfficialFile("t10k-labels-idx1-ubyte", 10_008, "sha1:a6d52cc628797e845885543326e9f10abb8a6f89"),
     ),
 }
+ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+# Address and checksums of the packed files: torchvision.datasets.MNIST.
+REMOTES = tuple(
+    Remote(f"{ADDRESS}{name}.gz", f"{FOLDERS[0]}/{name}.gz", f"md5:{digest}", size)
+    for name, size, digest in (
+        ("train-images-idx3-ubyte", 9_912_422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        ("train-labels-idx1-ubyte", 28_881, "d53e105ee54ea40749a09fcbcd1e9432"),
+        ("t10k-images-idx3-ubyte", 1_648_877, "9fb629c4189551a2d022fa330f9573f3"),
+        ("t10k-labels-idx1-ubyte", 4_542, "ec29112dd5afa0611ce80d1b7f02629c"),
+    )
+)
 _DIGITS = tuple("0123456789")
-_BYTES = 0x08
 
 
 class Mnist(DataIngredient):
@@ -38,14 +47,11 @@ class Mnist(DataIngredient):
         """
         first = places.find(*(f"{name}/{FILES[TRAIN][0].name}{end}" for name in FOLDERS for end in ("", ".gz")))
         if first is None:
-            get = "get the four idx files, e.g. from https://ossci-datasets.s3.amazonaws.com/mnist/"
-            raise missing("MNIST", names=[f"{FOLDERS[0]}/{FILES[TRAIN][0].name}.gz"], folders=places.folders, get=get)
-        parts = {part: [_content(first.parent, file) for file in files] for part, files in FILES.items()}
-        pixels = np.concatenate([parse_idx(images, FILES[part][0].name, dimensions=3) for part, (images, _) in parts.items()])
-        labels = {part: parse_idx(raw, FILES[part][1].name, dimensions=1) for part, (_, raw) in parts.items()}
-        ids = tuple(f"{part}/{i}" for part in parts for i in range(len(labels[part])))
-        owners = np.concatenate([np.full(len(labels[part]), part) for part in parts])
-        return Images(pixels[..., None], np.concatenate(list(labels.values())).astype(np.int64), ids, _DIGITS, owners)
+            get = f"get the four idx files, e.g. from {ADDRESS}"
+            error = missing("MNIST", names=[f"{FOLDERS[0]}/{FILES[TRAIN][0].name}.gz"], folders=places.folders, get=get)
+            first = fetched(REMOTES, places, error)
+        contents = {part: [_content(first.parent, file) for file in files] for part, files in FILES.items()}
+        return images_of({part: (images, labels) for part, (images, labels) in contents.items()}, _DIGITS)
 
 
 def _content(folder: Path, file: OfficialFile) -> bytes:
@@ -54,22 +60,3 @@ def _content(folder: Path, file: OfficialFile) -> bytes:
         if path.exists():
             return file.read(path)
     raise InputError(f"{file.name} is missing, packed (.gz) or not", where=str(folder), right="put it beside the others")
-
-
-def parse_idx(content: bytes, where: str, dimensions: int) -> NDArray[np.uint8]:
-    """The array of an idx file of unsigned bytes (LeCun's format: magic number, big-endian sizes, values).
-
-    Returns:
-        ``uint8``, of the sizes that the file states (read-only).
-
-    Raises:
-        InputError: the magic number is another, or the values do not fill the sizes.
-    """
-    start = 4 + 4 * dimensions
-    if len(content) < start or content[:4] != bytes([0, 0, _BYTES, dimensions]):
-        raise InputError(f"is no idx file of bytes in {dimensions} dimensions", where=where, right="get the file again")
-    sizes = np.frombuffer(content, ">u4", dimensions, offset=4).astype(np.int64)
-    if int(np.prod(sizes)) != len(content) - start:
-        told = f"holds {len(content) - start:,} values where its head says {' × '.join(map(str, sizes))}"
-        raise InputError(told, where=where, right="get the file again")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)

@@ -12,55 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contrast.class_folders import ClassFolders
-from contrast.decode import FORMATS, Damage, Facts, each, facts
+from contrast import exclusions
 from contrast.errors import in_one_line
+from contrast.explain.findings import EXCLUDED, KINDS, Finding
 from contrast.explain.twins import Twins, find_twins
 from contrast.images import PARTS, TEST, TRAIN, Images, Split
-from contrast.store import to_json, write_durably
 
-KINDS = {
-    "damaged": "files that can't be used",
-    "odd": "legal images that are odd: other color modes, animations, turned by EXIF, names that belie the format",
-    "tiny": "images with a side below 16 pixels",
-    "huge": "images of more than 20 million pixels",
-    "narrow": "images more than eight times as long as wide",
-    "blank": "images of one color",
-    "contradiction": "the same pixels under different labels",
-    "leak": "the same pixels in different parts",
-    "duplicate": "the same pixels twice in one part",
-    "near leak": "nearly the same image in different parts",
-    "near duplicate": "nearly the same image twice in one part",
-}
-"""Kind of finding → what it means, the worst first within damage, duplicates and near duplicates."""
-
-_EXCLUDED = ("damaged", "blank", "contradiction", "leak", "duplicate", "near leak")
 ALIKE = 0.95
 """Least correlation of details where images resemble each other by nature (digits, say)."""
 _ALIKE_SHARE = 0.1
-_TINY, _HUGE, _NARROW = 16, 20_000_000, 8
 _EQUAL_LIMIT = 3.0
-_SUFFIX_FORMATS = {"jpg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "tif": "TIFF", "pbm": "PPM", "pgm": "PPM"}
-_SHOWN = 5
+_SHOWN, _SHOWN_FILES = 5, 20
+_BLOCK = 4096
+_ALL_SHOWN = ("damaged", "class")
+_FEW_SHOWN = ("contradiction", "leak", "duplicate", "near leak", "near duplicate")
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found about an image.
-
-    Attributes:
-        kind: a key of `KINDS`.
-        id: the image.
-        told: what was found, as a clause about it.
-        other: the image that it resembles, where there is one.
-        parts: the parts that the two are in, then.
-    """
-
-    kind: str
-    id: str
-    told: str
-    other: str = ""
-    parts: tuple[str, ...] = ()
+_TWINS_BY_EYE = {"cifar10": 0.0325}
+"""Share of test images with the same or nearly the same image in training, found by eye (ciFAIR, Barz & Denzler 2020)."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +38,14 @@ class Audit:
     Attributes:
         images: how many were looked at.
         parts: part → images.
-        findings: in the order of `KINDS`, then of images.
+        findings: in the order of `KINDS`, those that touch the test part first, then of images.
         imbalance: training images of the largest class over those of the smallest.
         largest: that class, and its count.
         smallest: that class, and its count.
         fingerprint: of the images.
         alike: whether images of this set resemble each other by nature, so that only the nearest are listed as near.
+        name: the set's, where it is a published one.
+        undivided: why the set can't be divided as its settings say, or nothing; then its given parts were looked at.
     """
 
     images: int
@@ -86,6 +56,8 @@ class Audit:
     smallest: tuple[str, int]
     fingerprint: str
     alike: bool
+    name: str = ""
+    undivided: str = ""
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind."""
@@ -103,7 +75,7 @@ class Audit:
         """
         named: dict[str, dict[str, str]] = {}
         for finding in self.findings:
-            if finding.kind in _EXCLUDED:
+            if finding.kind in EXCLUDED:
                 named.setdefault(finding.id, {"id": finding.id, "kind": finding.kind, "reason": finding.told, "other": finding.other})
         return list(named.values())
 
@@ -119,82 +91,61 @@ class Audit:
         return told if self.imbalance <= _EQUAL_LIMIT else f"{told}; accuracy will favor the large ones"
 
     def to_text(self) -> str:
-        """Lines for a terminal, without a newline at the end: every damaged file, the first five of every other kind."""
+        """Lines for a terminal, without a newline at the end: every damaged file, of every other kind the first."""
         lines = [f"{self.images:,} images audited: " + ", ".join(f"{part} {count:,}" for part, count in self.parts.items() if count)]
-        for kind, meaning in KINDS.items():
-            found = self.of(kind)
-            if not found:
-                continue
-            lines.append(f"{len(found):,} × {kind}: {meaning}")
-            shown = len(found) if kind == "damaged" else _SHOWN
-            lines += [f"    {in_one_line(finding.id)} {in_one_line(finding.told)}" for finding in found[:shown]]
-            lines += [f"    … and {len(found) - shown:,} more"] if len(found) > shown else []
-        lines.append(self._balance())
-        if self.leaked():
-            share = self.leaked() / self.parts[TEST]
-            lines.append(
-                f"{self.leaked():,} of {self.parts[TEST]:,} test images ({share:.2%}) have the same or nearly the same image in another part"
-            )
+        lines += [line for kind in KINDS for line in self._lines(kind)]
+        lines += [f"can't be divided as it is: {self.undivided}"] if self.undivided else []
+        lines += [self._balance(), *self._leaks()]
         if self.alike:
             lines.append(f"images of this set resemble each other by nature: near means here that details correlate at {ALIKE} or more")
         lines.append(f"{len(self.exclusions()):,} images had better be left out" if self.exclusions() else "nothing need be left out")
         return "\n".join(lines)
 
+    def _lines(self, kind: str) -> list[str]:
+        """What was found of one kind."""
+        found = self.of(kind)
+        if not found:
+            return []
+        shown = len(found) if kind in _ALL_SHOWN else _SHOWN if kind in _FEW_SHOWN else _SHOWN_FILES
+        lines = [f"{len(found):,} × {kind}: {KINDS[kind]}"]
+        lines += [f"    {in_one_line(finding.id)} {in_one_line(finding.told)}" for finding in found[:shown]]
+        return lines + ([f"    … and {len(found) - shown:,} more (--format json lists all)"] if len(found) > shown else [])
 
-def inspect(found: ClassFolders, damages: Iterable[Damage]) -> Iterator[Finding]:
-    """Findings about the files of a folder; of each only the head is read.
-
-    Args:
-        found: the folder's files.
-        damages: what `Folder.load` could not use.
-    """
-    broken = {damage.id for damage in damages}
-    for damage in damages:
-        yield Finding("damaged", damage.id, damage.reason)
-    sound = [entry for entry in found.entries if entry.id not in broken]
-    for entry, head in zip(sound, each(facts, [entry.path for entry in sound]), strict=True):
-        if not isinstance(head, Facts):
-            yield Finding("damaged", entry.id, str(head))
-            continue
-        yield from (Finding(kind, entry.id, told) for kind, told in _oddities(entry.path, head))
-
-
-def _oddities(path: Path, head: Facts) -> Iterator[tuple[str, str]]:
-    """Kind and clause of all that is odd about one file."""
-    size = f"is {head.width} × {head.height} pixels"
-    if min(head.width, head.height) < _TINY:
-        yield "tiny", size
-    if head.width * head.height > _HUGE:
-        yield "huge", size
-    if max(head.width, head.height) > _NARROW * min(head.width, head.height):
-        yield "narrow", size
-    suffix = path.suffix.lower().lstrip(".")
-    expected = _SUFFIX_FORMATS.get(suffix, suffix.upper())
-    if head.format in FORMATS and head.format != expected:
-        yield "odd", f"is a {head.format} file"
-    if head.mode not in ("RGB", "L"):
-        yield "odd", f"has color mode {head.mode}"
-    if head.frames > 1:
-        yield "odd", f"is an animation of {head.frames} pictures, of which the first is used"
-    if head.orientation != 1:
-        yield "odd", f"is turned by its EXIF orientation {head.orientation}"
+    def _leaks(self) -> list[str]:
+        """How many test images have a twin in another part, and how that compares with what is known of the set."""
+        lines = []
+        if self.leaked():
+            share = self.leaked() / self.parts[TEST]
+            lines.append(
+                f"{self.leaked():,} of {self.parts[TEST]:,} test images ({share:.2%}) have the same or nearly the same image in another part"
+            )
+        if self.name in _TWINS_BY_EYE:
+            lines.append(f"known of this set: {_TWINS_BY_EYE[self.name]:.2%}, found by eye (ciFAIR, Barz & Denzler 2020)")
+        return lines
 
 
-def audit(images: Images, split: Split, files: Iterable[Finding] = ()) -> Audit:
+def given_parts(images: Images) -> Split:
+    """The parts that the owners give, for a set that can't be divided further."""
+    return Split(*(images.positions(part) for part in PARTS))
+
+
+def audit(images: Images, split: Split, files: Iterable[Finding] = (), *, name: str = "", undivided: str = "") -> Audit:
     """Look for what would spoil a result.
 
     Args:
         images: the set.
         split: which images train, which choose, which judge.
-        files: findings about the files, where the set is a folder (see `inspect`).
+        files: findings about the files, where the set is a folder (see `explain.files`), and about the labels (`explain.label_issues`).
+        name: the set's, where it is a published one.
+        undivided: why the set can't be divided as its settings say, where `split` holds its given parts for that.
     """
     parts = [""] * len(images)
     for part in PARTS:
         for position in getattr(split, part).tolist():
             parts[position] = part
     blank = _spans(images) == 0
-    findings = [*files, *_blank(images, blank), *_exact(images, parts, np.flatnonzero(~blank))]
-    known = {finding.id for finding in findings if finding.kind in _EXCLUDED}
+    findings = [*files, *_classes(images), *_blank(images, blank), *_exact(images, parts, np.flatnonzero(~blank))]
+    known = {finding.id for finding in findings if finding.kind in EXCLUDED}
     twins = find_twins(images, np.array([at for at, part in enumerate(parts) if part != TEST], np.int64))
     alike = len(twins.image) > _ALIKE_SHARE * len(images)
     if alike:
@@ -206,13 +157,27 @@ def audit(images: Images, split: Split, files: Iterable[Finding] = ()) -> Audit:
     return Audit(
         images=len(images),
         parts={part: len(getattr(split, part)) for part in PARTS},
-        findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
+        findings=tuple(sorted(findings, key=lambda finding: (order.index(finding.kind), bool(finding.parts) and TEST not in finding.parts))),
         imbalance=float(counts[high] / max(1, counts[low])),
         largest=(images.classes[high], int(counts[high])),
         smallest=(images.classes[low], int(counts[low])),
         fingerprint=images.fingerprint,
         alike=alike,
+        name=name,
+        undivided=undivided,
     )
+
+
+def _classes(images: Images) -> Iterator[Finding]:
+    """Classes with fewer images than there are parts to fill."""
+    wanted = 1 + sum(not len(images.positions(part)) for part in PARTS if part != TRAIN)
+    counts = np.bincount(images.labels[images.positions(TRAIN)], minlength=len(images.classes))
+    for name, count in zip(images.classes, counts.tolist(), strict=True):
+        if not count:
+            yield Finding("class", name, "has no image to train on that can be read")
+        elif count < wanted:
+            told = "a single image" if count == 1 else f"{count} images"
+            yield Finding("class", name, f"has {told}, which can't be divided among {wanted} parts")
 
 
 def _blank(images: Images, blank: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -222,17 +187,20 @@ def _blank(images: Images, blank: NDArray[np.bool_]) -> Iterator[Finding]:
 
 def _spans(images: Images) -> NDArray[np.uint8]:
     """Greatest difference of two pixels within any channel of each image, ``uint8 [N]``."""
-    channels = [images.pixels[..., channel].reshape(len(images), -1) for channel in range(images.pixels.shape[-1])]
-    spans: NDArray[np.uint8] = np.max([channel.max(axis=1) - channel.min(axis=1) for channel in channels], axis=0)
+    spans = np.zeros(len(images), np.uint8)
+    for start in range(0, len(images), _BLOCK):
+        block = images.pixels[start : start + _BLOCK]
+        for channel in range(block.shape[-1]):
+            flat = block[..., channel].reshape(len(block), -1)
+            spans[start : start + _BLOCK] = np.maximum(spans[start : start + _BLOCK], flat.max(axis=1) - flat.min(axis=1))
     return spans
 
 
 def _exact(images: Images, parts: Sequence[str], looked_at: NDArray[np.int64]) -> Iterator[Finding]:
     """Images with the very same pixels as one that comes before them; test comes first, then training, then validation."""
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
-    flat = images.pixels.reshape(len(images), -1)
     for position in looked_at.tolist():
-        groups[hashlib.blake2b(flat[position].tobytes(), digest_size=16).digest()].append(position)
+        groups[hashlib.blake2b(images.pixels[position].tobytes(), digest_size=16).digest()].append(position)
     for group in groups.values():
         if len(group) < 2:
             continue
@@ -280,6 +248,6 @@ def write_exclusions(found: Audit, path: Path) -> int:
     Raises:
         OSError: the file can't be written.
     """
-    listed: Sequence[dict[str, str]] = found.exclusions()
-    write_durably(path, to_json({"fingerprint": found.fingerprint, "exclude": list(listed)}))
+    listed = found.exclusions()
+    exclusions.write(path, found.fingerprint, listed)
     return len(listed)

@@ -15,6 +15,8 @@ from contrast.images import PARTS, TRAIN, Images, Split
 if TYPE_CHECKING:
     from PIL import Image
 
+    from contrast.explain.files import Files
+
 _BAR = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _CELL, _CAPTION, _MARGIN = 96, 18, 4
@@ -47,6 +49,7 @@ class DataDescription:
         imbalance: training images of the largest class over those of the smallest.
         fingerprint: SHA-256 of contents, labels, ids and class names.
         notes: what was done to make the images ready.
+        files: what the image files are, where the set is a folder (see `explain.files.Files`).
     """
 
     images: int
@@ -61,10 +64,12 @@ class DataDescription:
     imbalance: float
     fingerprint: str
     notes: tuple[str, ...]
+    files: Files | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return asdict(self)
+        said = asdict(self)
+        return said | ({"files": said["files"] | {"lines": self.files.lines()}} if self.files else {})
 
     def to_text(self) -> str:
         """Lines for a terminal, without a newline at the end."""
@@ -74,6 +79,7 @@ class DataDescription:
             f"{self.images:,} images, {height}×{width} {mode}, {self.bytes / 1e6:,.1f} MB, fingerprint {self.fingerprint[:12]}",
             f"given   {_shares(self.given)}",
             f"split   {_shares(self.split)}",
+            *([f"files   {line}" for line in self.files.lines()] if self.files else []),
             "",
             *_bars(self.classes, self.counts),
             f"largest class / smallest class, in training: {self.imbalance:.2f}",
@@ -83,12 +89,13 @@ class DataDescription:
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
 
 
-def describe(images: Images, split: Split) -> DataDescription:
+def describe(images: Images, split: Split, files: Files | None = None) -> DataDescription:
     """Describe a data set and its split.
 
     Args:
         images: the set.
         split: which images train, which choose, which judge.
+        files: what the image files are, where the set is a folder.
     """
     positions: dict[str, NDArray[np.int64]] = {part: getattr(split, part) for part in PARTS}
     counts = {part: np.bincount(images.labels[where], minlength=len(images.classes)) for part, where in positions.items()}
@@ -106,6 +113,7 @@ def describe(images: Images, split: Split) -> DataDescription:
         imbalance=float(trained.max() / trained.min()),
         fingerprint=images.fingerprint,
         notes=images.notes,
+        files=files,
     )
 
 
@@ -142,6 +150,13 @@ def _table(rows: dict[str, Statistics]) -> list[str]:
     return lines
 
 
+def drawn(images: Images, positions: NDArray[np.int64], count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Some images of a set, randomly drawn: positions, ``int64 [count]``, or as many as there are."""
+    order = keyed.permutation(seed, "sample sheet", 0, keyed.words(images.ids[i] for i in positions)).numpy()
+    chosen: NDArray[np.int64] = positions[order[:count]]
+    return chosen
+
+
 def sample_sheet(images: Images, positions: NDArray[np.int64], rows: int, columns: int, seed: int = 0) -> Image.Image:
     """A picture of randomly drawn images, each with its class name under it.
 
@@ -157,15 +172,14 @@ def sample_sheet(images: Images, positions: NDArray[np.int64], rows: int, column
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    order = keyed.permutation(seed, "sample sheet", 0, keyed.words(images.ids[i] for i in positions)).numpy()
-    drawn = positions[order[: rows * columns]]
+    samples = drawn(images, positions, rows * columns, seed)
     high, wide = _CELL + _CAPTION + _MARGIN, _CELL + _MARGIN
-    sheet = Image.new("RGB", (columns * wide + _MARGIN, -(-len(drawn) // columns) * high + _MARGIN), "white")
+    sheet = Image.new("RGB", (columns * wide + _MARGIN, -(-len(samples) // columns) * high + _MARGIN), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION_SIZE)
-    for at, position in enumerate(drawn):
+    for at, position in enumerate(samples):
         left, top = _MARGIN + at % columns * wide, _MARGIN + at // columns * high
-        cell = _cell(images.pixels[position])
-        sheet.paste(cell, (left + (_CELL - cell.width) // 2, top + (_CELL - cell.height) // 2))
+        picture = cell(images.pixels[position])
+        sheet.paste(picture, (left + (_CELL - picture.width) // 2, top + (_CELL - picture.height) // 2))
         caption = in_one_line(images.classes[images.labels[position]])
         while len(caption) > 1 and font.getlength(caption) > _CELL:
             caption = caption.rstrip("…")[:-1] + "…"
@@ -173,7 +187,7 @@ def sample_sheet(images: Images, positions: NDArray[np.int64], rows: int, column
     return sheet
 
 
-def _cell(pixels: NDArray[np.uint8]) -> Image.Image:
+def cell(pixels: NDArray[np.uint8]) -> Image.Image:
     """One image, ``uint8 [H, W, C]``, brought to fit a cell."""
     from PIL import Image
 
