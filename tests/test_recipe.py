@@ -145,6 +145,7 @@ class TestIdentity:
             {"schedule": "step"}, {"schedule.warmup": 0.1}, {"loss.label_smoothing": 0.1}, {"averaging": "ema"},
             {"epochs": 9}, {"steps": 9}, {"batch_size": 65}, {"clip_norm": None}, {"choose": "validation_loss"}, {"patience": 3},
             {"device": "cpu"}, {"precision": "fp32"}, {"memory_format": "contiguous"}, {"compile": False}, {"deterministic": True}, {"seed": 1},
+            {"watch": ["weight_norm"]}, {"evaluate": {"latest": True}}, {"sampler": {"use": "balanced"}},
         ]  # fmt: skip
         recipe = from_yaml()
         ids = [Recipe.parse(changes.apply(recipe.given(), change)[0], trust=False).id for change in single]
@@ -217,7 +218,7 @@ class TestOutsideCode:
         for plain in (recipe.spec(), recipe.given()):
             again = Recipe.parse(json.loads(json.dumps(plain)), trust=True)
             assert again.model.use == "nets_of_a_test:small"
-            assert again.model.settings() == {"width": 5}
+            assert again.model.model_extra == {"width": 5}
             assert again.id == recipe.id
 
     def test_is_not_imported_without_trust(self, module: Path) -> None:
@@ -349,7 +350,7 @@ WRONG = [
     ({"augment": [{"padding": 3}]}, "augment: this names no augment; write {use: NAME, …}; allowed: "),
     ({"augment": ["flip", {"use": "flip", "p": 0.1}]}, "augment.flip: stands twice in the list; give each augmentation once"),
     ({"epochs": 3, "steps": 100}, "steps: both epochs and steps are given; give one budget"),
-    ({"data": {"use": "folder"}}, "data.path: is missing; give text (the folder: absolute, or below one of the places where data is looked for)"),
+    ({"data": {"use": "folder"}}, "data.path: is missing; give text (the folder, or a .zip or .tar of it: absolute, or below one of the places"),
     ({"model": {"use": "mlp", "x\ny\x1b[31m\u202e": 1}}, "model.x\\ny\\x1b[31m\\u202e: unknown setting; "),
 ]
 

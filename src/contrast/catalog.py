@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, PrivateAttr, ValidationError
 
@@ -32,6 +32,7 @@ from contrast.protocols import (
     ModelIngredient,
     OptimizerIngredient,
     ScheduleIngredient,
+    added,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +118,10 @@ class OutsideModel(ModelIngredient):
     """A factory of networks that lies outside the package; its settings are the factory's keyword arguments."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    weights: Any = added("none", absent="none", description="weights to start from; handed to the factory where it has a parameter of this name")
+    foreign: ClassVar[bool] = True
+
     _target: str = PrivateAttr()
     _factory: Callable[..., nn.Module] = PrivateAttr()
 
@@ -138,11 +143,19 @@ class OutsideModel(ModelIngredient):
     def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Call the factory; `shape` and `classes` are handed over where it has parameters of these names."""
         accepted = inspect.signature(self._factory).parameters
-        offered = {"shape": shape, "classes": classes}
-        return self._factory(**{k: v for k, v in offered.items() if k in accepted}, **self.settings())
+        offered: dict[str, Any] = {"shape": shape, "classes": classes}
+        if self.takes_weights and "weights" in self.model_fields_set:
+            offered["weights"] = self.weights
+        return self._factory(**{k: v for k, v in offered.items() if k in accepted}, **(self.model_extra or {}))
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether `weights` is the factory's own business."""
+        return "weights" in inspect.signature(self._factory).parameters
 
     def initialize(self, model: nn.Module, seed: int) -> None:
-        """Leave the values that the factory gave; it ran under a seed derived from the run's."""
+        """Leave the values that the factory gave, which ran under a seed derived from the run's, but for what `initial` asks for."""
+        self.redraw(model, seed)
 
 
 def is_outside(name: str) -> bool:
@@ -184,6 +197,15 @@ def source_hash(target: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def written_out(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``{use: torchvision/resnet18}`` as ``{use: torchvision, name: resnet18}``: a name with a slash is a file and its `name`."""
+    use = value.get("use")
+    if not isinstance(use, str) or "/" not in use or ":" in use:
+        return dict(value)
+    file_name, _, name = use.partition("/")
+    return {"use": file_name, "name": name, **{key: item for key, item in value.items() if key != "use"}}
+
+
 def parse(kind: str, value: Any, *, trust: bool = True) -> Ingredient:
     """Make an ingredient from what a study says: a name, a mapping with `use`, or the ingredient itself.
 
@@ -201,12 +223,22 @@ def parse(kind: str, value: Any, *, trust: bool = True) -> Ingredient:
         value = {"use": value}
     if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
         raise InputError(f"this names no {kind}", right=f"write {{use: NAME, …}}; {nearest('', names(kind))}")
+    value = written_out(value)
     settings = {str(key): item for key, item in value.items() if key != "use"}
     if not is_outside(value["use"]):
         return _made(ingredient(kind, value["use"]), settings)
     if not trust:
         raise InputError(f"{kind} {value['use']!r} is code from outside the package and would be run", right="add --trust-code if you trust it")
     return _made_outside(kind, value["use"], settings)
+
+
+def _made_by_factory(kind: str, name: str, factory: Callable[..., Any], settings: Mapping[str, Any]) -> Ingredient:
+    """A factory as an ingredient, as the folder of its kind says in ``_outside.py``."""
+    adapter = importlib.import_module(f"contrast.{FOLDERS[kind]}._outside")
+    try:
+        return adapter.FROM_FACTORY(name, factory, settings)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        raise faults.told(error, PROMISES[kind]) from None
 
 
 def _made(config: type[Ingredient], settings: Mapping[str, Any]) -> Ingredient:
@@ -223,4 +255,6 @@ def _made_outside(kind: str, name: str, settings: Mapping[str, Any]) -> Ingredie
         return _made(target, settings)
     if kind == "model" and callable(target) and not _is_config(target):
         return OutsideModel.of(name, target, settings)
+    if kind == "data" and callable(target) and not _is_config(target):
+        return _made_by_factory(kind, name, target, settings)
     raise InputError(f"{name!r} is not usable as {kind}", right=f"name a subclass of {promise.__module__}.{promise.__qualname__}")

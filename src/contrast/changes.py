@@ -16,7 +16,7 @@ def normal(spec: Mapping[str, Any]) -> dict[str, Any]:
     written = copy.deepcopy(dict(spec))
     for kind in KINDS:
         if isinstance(written.get(kind), str):
-            written[kind] = {"use": written[kind]}
+            written[kind] = catalog.written_out({"use": written[kind]})
     if isinstance(written.get("augment"), (list, tuple)):
         written["augment"] = [{"use": item} if isinstance(item, str) else item for item in written["augment"]]
     return written
@@ -89,6 +89,7 @@ def _replaced(place: str, old: Mapping[str, Any], value: Any) -> tuple[dict[str,
         raise InputError(f"{value!r} is wrong", right="give a name or a mapping")
     if "use" not in value:
         return _merged(old, value), []
+    value = catalog.written_out(value)
     lost = [f"{place}.{key} {item}" for key, item in flat({k: v for k, v in old.items() if k != "use"}) if key not in value]
     return dict(value), lost
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from contrast import keyed
 from contrast.errors import InputError
+from contrast.initial import Initial, written_out
+
+if TYPE_CHECKING:
+    from contrast.protocols import ModelIngredient
 
 Activation = Literal["relu", "mish", "gelu", "silu", "leaky_relu", "elu", "tanh", "sigmoid", "none"]
 Norm = Literal["none", "batch", "group", "layer"]
@@ -165,3 +169,60 @@ def _draw_uniform(name: str, module: nn.Module, seed: int) -> None:
         full_name = f"{name}.{role}" if name else role
         drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=keyed.generator(seed, "initial", full_name))
         parameter.copy_(drawn)
+
+
+def gain_of(initial: Initial, activation: str | None) -> float:
+    """The gain that a scheme is drawn with: a given number, torch's for a nonlinearity, or the scheme's own.
+
+    Args:
+        initial: the scheme; a gain of ``activation`` means the network's own.
+        activation: the network's nonlinearity by name, one that `contrast.initial.check_gain` let pass.
+    """
+    if initial.gain is None:
+        return math.sqrt(2) if initial.scheme.startswith("he") else 1.0
+    if isinstance(initial.gain, float):
+        return initial.gain
+    name = activation if initial.gain == "activation" else initial.gain
+    return float(nn.init.calculate_gain("linear" if name == "none" else name))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def redraw(model: nn.Module, seed: int, config: ModelIngredient) -> None:
+    """Draw initial values anew by `config.initial`, in place, each parameter's from (seed, its name) alone; nothing for ``default``.
+
+    What each scheme does to matrices, biases and normalizations stands at `contrast.initial.Initial`. Draws are made on the
+    CPU in float32, from the same generator as the default's, so that the uniform schemes are one draw, scaled.
+
+    Args:
+        model: any module; convolutions' kernels count as matrices of ``[output channels, the rest]``.
+        seed: the run's.
+        config: the model's settings.
+    """
+    initial = written_out(config.initial)
+    if initial.scheme == "default":
+        return
+    gain = gain_of(initial, getattr(config, "activation", None))
+    neutral = {id(p) for module in model.modules() if isinstance(module, _NORMS) for p in module.parameters(recurse=False)}
+    for name, parameter in model.named_parameters():
+        if id(parameter) not in neutral and (parameter.ndim >= 2 or initial.of == "all"):
+            drawn = torch.zeros(parameter.shape)
+            _draw(drawn, initial, gain, keyed.generator(seed, "initial", name))
+            parameter.copy_(drawn)
+
+
+def _draw(values: Tensor, initial: Initial, gain: float, generator: torch.Generator) -> None:
+    """Fill zeros by a scheme; vectors, for which fans are not defined, are drawn by ``normal`` only."""
+    if initial.scheme == "normal":
+        nn.init.normal_(values, std=1.0 if initial.std is None else initial.std, generator=generator)
+    elif values.ndim >= 2:
+        match initial.scheme:
+            case "glorot_normal":
+                nn.init.xavier_normal_(values, gain, generator=generator)
+            case "glorot_uniform":
+                nn.init.xavier_uniform_(values, gain, generator=generator)
+            case "he_normal":
+                nn.init.kaiming_normal_(values, nonlinearity="linear", generator=generator).mul_(gain)
+            case "he_uniform":
+                nn.init.kaiming_uniform_(values, nonlinearity="linear", generator=generator).mul_(gain)
+            case "orthogonal":
+                nn.init.orthogonal_(values, gain, generator=generator)

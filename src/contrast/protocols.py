@@ -5,12 +5,18 @@ An ingredient is one file in the folder of its kind. `torch` is only named here 
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contrast.errors import InputError
+from contrast.initial import InitialSetting, check_gain
+from contrast.rates import BatchScaling, RateFinder
+from contrast.training_parts import Freeze, LearningRateFactors
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +66,8 @@ class DataIngredient(Ingredient):
     """Where images come from, and how they are split. Its verb is `read`.
 
     `validation`, `test` and `train` are counts or fractions. Every split is stratified, drawn from `split_seed` and
-    the images' ids alone, and so the same for all seeds and arms of a study.
+    the images' ids alone, and so the same for all seeds and arms of a study. With `folds`, one of k folds takes the place
+    of `test` where the set has no test part of its own, else of `validation`; `rotate` chooses otherwise.
     """
 
     validation: Share = Field(default=0.1, description="images held out of the training part to choose by: count or fraction")
@@ -71,6 +78,27 @@ class DataIngredient(Ingredient):
         default=0.0,
         description="share of training labels replaced by another class, drawn from split_seed and image id; validation and test stay clean",
     )
+    exclusions: str | None = added(
+        None, absent=None, min_length=1, description="a file of images to leave out, as `contrast data NAME --audit --exclusions FILE` writes it"
+    )
+    folds: int | None = added(
+        None, absent=None, ge=2, le=1000, description="cut what is to be divided into this many stratified folds and hold one out; null: no folds"
+    )
+    fold: int = added(0, absent=0, ge=0, description="which fold is held out, from 0")
+    rotate: Literal["auto", "validation", "test"] = added(
+        "auto",
+        absent="auto",
+        description="what the fold is held out as, in place of that setting; auto: test where the set has no test part, else validation; "
+        "a part of that kind that the set came with is dealt out too",
+    )
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> Self:
+        if self.folds is None and (self.fold or self.rotate != "auto"):
+            raise ValueError("fold and rotate need folds")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold counts from 0, so that the last of {self.folds} folds is {self.folds - 1}")
+        return self
 
     @abstractmethod
     def read(self, places: Places) -> Images:
@@ -83,6 +111,43 @@ class DataIngredient(Ingredient):
 
 class ModelIngredient(Ingredient):
     """A network described by a few numbers. Its verb is `build`."""
+
+    initial: InitialSetting = added(
+        "default", absent="default", description="initial values: a scheme by name, or {scheme, gain, std, of}; see `contrast.initial.Initial`"
+    )
+    weights: str = added(
+        "none",
+        absent="none",
+        min_length=1,
+        description="weights to start from: none, default (the library's own, downloaded once), or a .safetensors or .pth file, "
+        "absolute or below one of the places where data is looked for",
+    )
+    freeze: Freeze = added(
+        "none",
+        absent="none",
+        description="what is not trained: none, features, head, all but head, {until: MODULE} (what stands before it), "
+        "or a list of names and patterns of modules or parameters",
+    )
+    unfreeze: int | None = added(
+        None, absent=None, ge=2, description="from this epoch on (the first is 1) everything is trained; null to keep frozen what is frozen"
+    )
+    lr_factor: LearningRateFactors = added(
+        (), absent={}, description="pattern of modules or parameters to the factor on the learning rate there, e.g. {features: 0.1}"
+    )
+
+    foreign: ClassVar[bool] = False
+    """True where another library makes the network: its constructor and its layers draw from torch's global generator."""
+
+    @model_validator(mode="after")
+    def _gain_is_known(self) -> Self:
+        check_gain(self.initial, getattr(self, "activation", None))
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_unfreeze(self) -> Self:
+        if self.unfreeze is not None and self.freeze == "none":
+            raise ValueError("unfreeze needs something that is frozen; give freeze too")
+        return self
 
     @abstractmethod
     def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -102,11 +167,34 @@ class ModelIngredient(Ingredient):
     def initialize(self, model: nn.Module, seed: int) -> None:
         """Set every initial value from (seed, parameter name).
 
-        Called for networks of this package; code from outside is constructed under one derived seed instead.
+        Called for networks of this package; code from outside is constructed under one derived seed instead, and
+        `contrast.layers.redraw` then draws what its `initial` asks for.
+
+        Raises:
+            InputError: a module's values follow from no rule.
         """
         from contrast.layers import initialize
 
         initialize(model, seed)
+        self.redraw(model, seed)
+
+    def redraw(self, model: nn.Module, seed: int) -> None:
+        """Draw what `initial` asks for, from (seed, parameter name); nothing where it is the default."""
+        from contrast.layers import redraw
+
+        redraw(model, seed, self)
+
+    def head_of(self, model: nn.Module) -> tuple[str, ...]:
+        """Names of the modules that make the head; nothing where it is to be found by its place and width."""
+        return ()
+
+    def published_weights(self) -> Any:
+        """What ``weights: default`` stands for, a `contrast.weights.Published`; None where there are none."""
+        return None
+
+    def preprocessing(self) -> Any:
+        """What images the weights were trained on, a `contrast.weights.Preprocessing`; None where nothing is known."""
+        return None
 
 
 class AugmentIngredient(Ingredient):
@@ -143,6 +231,22 @@ class OptimizerIngredient(Ingredient):
         default="all",
         description="what weight decay acts on: all parameters, or those of two and more dimensions (no norms, no biases)",
     )
+    scale_with_batch: BatchScaling | None = added(
+        None, absent=None, description="lr is for a batch of size `of` and follows batch_size: {rule: linear or sqrt, of: 128}; null to hold it"
+    )
+    find_lr: RateFinder | None = added(
+        None,
+        absent=None,
+        description="find the learning rate by a range test on training batches, in place of lr: {low, high, steps}; null to take lr",
+    )
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if self.find_lr is not None and self.scale_with_batch is not None:
+            raise ValueError("find_lr finds the rate for the batch size that there is; leave scale_with_batch out")
+        if self.find_lr is not None and getattr(self, "lr", None) == 0:
+            raise ValueError("find_lr takes the place of lr, which must be above 0")
+        return self
 
     @abstractmethod
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]], fused: bool) -> torch.optim.Optimizer:
@@ -235,6 +339,26 @@ class Places(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     folders: tuple[Path, ...] = ()
+    offline: bool = False
+    """Whether what is missing is only told, and never downloaded."""
+
+    @classmethod
+    def usual(cls, data: str | Path | None = None) -> Places:
+        """The folder given, then ``$CONTRAST_DATA``, then the user's cache folder.
+
+        Raises:
+            InputError: the folder given is not there.
+        """
+        from platformdirs import user_cache_path
+
+        folders = []
+        if data is not None:
+            if not Path(data).is_dir():
+                raise InputError("is no folder", where=f"--data {data}", right="give the folder that holds the data sets")
+            folders.append(Path(data).resolve())
+        if os.environ.get("CONTRAST_DATA"):
+            folders.append(Path(os.environ["CONTRAST_DATA"]).resolve())
+        return cls(folders=(*folders, user_cache_path("contrast")))
 
     def find(self, *names: str) -> Path | None:
         """The first folder or file of one of these names below the places, or None."""

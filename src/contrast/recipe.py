@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_serializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_serializer, model_validator
 
 from contrast import catalog, faults
 from contrast.errors import InputError, nearest
+from contrast.evaluation import Evaluation
 from contrast.protocols import (
     AugmentIngredient,
     AveragingIngredient,
@@ -23,10 +24,15 @@ from contrast.protocols import (
     ModelIngredient,
     OptimizerIngredient,
     ScheduleIngredient,
+    added,
 )
+from contrast.sampling import Sampler
 
 KINDS = ("data", "model", "optimizer", "schedule", "loss", "averaging", "loop")
 """The fields of a Recipe that hold one ingredient; `augment` holds several."""
+
+Watched = Literal["weight_norm", "gradient_norm", "update_ratio"]
+"""What can be measured at every optimizer step, and so become a column of steps.csv."""
 
 OFF = ("off", False, None)
 """What switches an augmentation off (YAML 1.2 reads `off` as text)."""
@@ -34,6 +40,11 @@ OFF = ("off", False, None)
 
 _TRUST: ContextVar[bool] = ContextVar("trust", default=True)
 """Whether outside code may be imported while a Recipe is made; from Python it may."""
+
+
+def _each_once(names: tuple[Watched, ...]) -> tuple[Watched, ...]:
+    """In one order, so that the order in which a file gives them makes no other recipe."""
+    return tuple(name for name in get_args(Watched) if name in names)
 
 
 class Recipe(BaseModel):
@@ -70,6 +81,19 @@ class Recipe(BaseModel):
     )
     compile: bool | Literal["auto"] = Field(default="auto", description="torch.compile; auto: off, since it was nowhere measured to be faster yet")
     deterministic: bool = Field(default=False, description="repeat bit for bit on a GPU too, at some cost (a CPU always does)")
+    watch: Annotated[tuple[Watched, ...], Field(strict=False), AfterValidator(_each_once)] = added(
+        (),
+        absent=[],
+        description="measured at every step: weight_norm, gradient_norm, update_ratio (L2 norms over all parameters; changes nothing in training)",
+    )
+    evaluate: Evaluation | None = added(
+        None, absent=None, description="what is evaluated at the end besides the chosen weights: {mc_dropout: {masks, average, repeats}}"
+    )
+    sampler: Sampler = added(
+        None,
+        absent=None,
+        description="which training images an epoch shows: uniform, balanced or weighted by class, with replacement or without; null: each once",
+    )
     seed: int = Field(default=0, ge=0, le=2**31, description="what all randomness is derived from")
 
     def __init__(self, **given: Any) -> None:
@@ -148,6 +172,12 @@ class Recipe(BaseModel):
         """The same recipe with another seed."""
         copied = self.model_copy(update={"seed": seed})
         copied.__dict__.pop("id", None)  # a copy brings the cached id along
+        return copied
+
+    def with_data(self, settings: Mapping[str, Any]) -> Recipe:
+        """The same recipe with other settings of its data, such as another split."""
+        copied = self.model_copy(update={"data": self.data.model_copy(update=dict(settings))})
+        copied.__dict__.pop("id", None)
         return copied
 
     @cached_property

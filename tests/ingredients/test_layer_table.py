@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -55,6 +56,19 @@ def test_multiplications_of_resnet18_are_the_known_ones() -> None:
     assert fields["layer4.1.conv2"] == (435, 435)  # Araujo et al. 2019, table of receptive fields
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "extent"), [("alexnet", 195), ("vgg16", 212), ("inception_v3", 1311)])
+def test_receptive_fields_are_those_of_the_literature(name: str, extent: int) -> None:
+    """Araujo et al. 2019, *Computing receptive fields of convolutional neural networks*, for the last map before global pooling."""
+    from torchvision import models
+
+    more = {"init_weights": False, "transform_input": False} if name == "inception_v3" else {}
+    with torch.device("meta"):
+        model = models.get_model(name, **more)
+    fields = [layer.receptive_field for layer in layer_table(model, (3, 299, 299)).layers if layer.kind in ("Conv2d", "MaxPool2d", "ReLU")]
+    assert tuple(max(field[axis] for field in fields if field and field != (299, 299)) for axis in (0, 1)) == (extent, extent)
+
+
 def seen_extent(model: nn.Module, name: str, shape: tuple[int, int, int]) -> tuple[int, int]:
     """Height and width of the pixels that the middle value of a layer's map depends on, by its gradient."""
     kept: dict[str, Tensor] = {}
@@ -97,6 +111,57 @@ def test_receptive_field_counts_dilation_and_ends_where_sizes_change_in_unknown_
     model = nn.Sequential(nn.Conv2d(1, 2, 3, dilation=4), nn.MaxPool2d(2, stride=1, dilation=3), nn.Upsample(scale_factor=2), nn.ReLU())
     fields = [layer.receptive_field for layer in layer_table(model, (1, 24, 24)).layers]
     assert fields == [(9, 9), (12, 12), None, None]
+
+
+class Branches(nn.Module):
+    """A block whose branches are added without a module, joined to another by concatenation, pooled by a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.conv2 = nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.Conv2d(2, 2, 3, padding=1, bias=False)
+        self.side = nn.Conv2d(1, 2, 5, padding=2, bias=False)
+        self.last = nn.Conv2d(4, 2, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.conv(x)
+        both = torch.cat([inner + self.conv2(inner), self.side(x)], 1)
+        return self.last(nn.functional.avg_pool2d(both, 2)).mean((2, 3))
+
+
+def test_of_branches_that_join_the_widest_counts() -> None:
+    model = Branches()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+    extent = layer_table(model, (1, 24, 24)).layers[-1].receptive_field
+    assert extent == seen_extent(model, "last", (1, 24, 24)) == (10, 10)
+
+
+class Gated(nn.Module):
+    """A gate that sees all of the map weighs it: whoever looks at windows alone would tell too small a field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.conv(x)
+        return self.last(maps * maps.mean((2, 3), keepdim=True)).mean((2, 3))
+
+
+class Stacked(Gated):
+    """Maps that are laid one below the other lie on no common grid."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.conv(x)
+        return self.last(torch.cat([maps, maps], 2)).mean((2, 3))
+
+
+@pytest.mark.parametrize("kind", [Gated, Stacked])
+def test_what_a_gate_or_a_stack_lets_a_value_see_is_not_known(kind: type[nn.Module]) -> None:
+    table = layer_table(kind(), (1, 8, 8))
+    assert table.layers[-1].receptive_field is None
+    assert "–" in table.to_text().splitlines()[2]
 
 
 class Joined(nn.Module):
@@ -156,8 +221,42 @@ def test_plain_data_is_json_and_text_has_a_line_a_layer() -> None:
     table = n2()
     assert json.loads(json.dumps(table.to_dict()))["total"] == 390_410
     lines = table.to_text().splitlines()
-    assert len(lines) == 1 + len(table.layers) + 2
-    assert lines[-1] == "390,410 parameters: 390,410 trainable, 0 frozen; 28,803,712 multiply-accumulates an image"
+    assert len(lines) == 1 + len(table.layers) + 4
+    assert lines[-3:] == [
+        "390,410 parameters: 390,410 trainable, 0 frozen",
+        "28,803,712 multiply-accumulates an image",
+        "1.489 MiB of parameters, 512.5 KiB of outputs an image (float32)",
+    ]
+
+
+def test_without_formulas_the_column_is_left_out() -> None:
+    assert "(5×5×3 + 1) × 32 = 2,432" in n2().to_text()
+    assert "(5×5×3 + 1)" not in n2().to_text(formulas=False)
+
+
+def test_notebooks_show_a_table_in_which_names_are_escaped() -> None:
+    model = nn.Sequential()
+    model.add_module("<b>bold", nn.Conv2d(3, 2, 3))
+    shown = layer_table(model, (3, 8, 8))._repr_html_()
+    assert "&lt;b&gt;bold" in shown
+    assert "<b>" not in shown
+    assert shown.count("<tr>") == 2
+    assert "56 parameters" in shown
+
+
+def test_memory_is_that_of_the_outputs_in_float32() -> None:
+    first, *_, last = n2().layers
+    assert (first.memory, last.memory) == (4 * 32 * 32 * 32, 4 * 10)
+    assert n2().memory == sum(4 * math.prod(layer.output) for layer in n2().layers if layer.output)
+
+
+def test_sizes_are_those_that_the_norwegian_report_works_out_by_hand() -> None:
+    """N1: 512 → 504 without padding is a 9×9 kernel; 504 pooled is 252; a 3×3 kernel makes it 250; same size needs (K − 1) / 2."""
+    chain = nn.Sequential(nn.Conv2d(1, 1, 9), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3))
+    assert [layer.output for layer in layer_table(chain, (1, 512, 512)).layers] == [(1, 504, 504), (1, 252, 252), (1, 250, 250)]
+    for kernel in (3, 5, 7, 9):
+        first = layer_table(convnet(channels=[4], kernel=kernel), (3, 32, 32)).layers[0]
+        assert (first.padding, first.output) == (((kernel - 1) // 2,) * 2, (4, 32, 32))
 
 
 def test_image_that_does_not_fit_names_the_layer() -> None:

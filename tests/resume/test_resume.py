@@ -15,6 +15,7 @@ TIMES = {
     "train_seconds",
     "evaluation_seconds",
     "keeping_seconds",
+    "loading_share",
     "images_per_second",
     "peak_memory_bytes",
     "peak_gpu_memory_bytes",

@@ -65,15 +65,19 @@ class Evaluator:
     def __init__(self, steps: Sequence[AugmentFunction], machine: Machine) -> None:
         self.steps, self.machine = steps, machine
 
-    @torch.inference_mode()
     def outcomes(self, model: nn.Module, part: Part) -> Outcomes:
         """Run the model over a part in evaluation mode; the mode that it was in comes back."""
+        return Outcomes(functional.log_softmax(self.logits(model, part), dim=1).cpu(), part.labels.cpu())
+
+    @torch.inference_mode()
+    def logits(self, model: nn.Module, part: Part) -> Tensor:
+        """What leaves the model in evaluation mode, ``float32 [N, classes]``, on the device; the mode that it was in comes back."""
         before = model.training
         model.eval()
         with self.machine.autocast():
             logits = torch.cat([model(images).float() for images in self._batches(part)])
         model.train(before)
-        return Outcomes(functional.log_softmax(logits, dim=1).cpu(), part.labels.cpu())
+        return logits
 
     def _batches(self, part: Part) -> Iterator[Tensor]:
         nothing = torch.zeros(0, part.classes, device=part.pixels.device)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from contrast import freezing
+from contrast.engine import mc_dropout
 from contrast.engine.batches import Part
 from contrast.engine.evaluate import Outcomes
 from contrast.engine.machine import peak_memory
@@ -19,10 +22,10 @@ MOST_PROBABILITIES = 100
 """Up to so many classes every probability of an image is kept; beyond, the five greatest."""
 
 
-def finish(training: Training, arm: str, keep: str) -> dict[str, Any]:
+def finish(training: Training, arm: str, keep: str, *, judged: bool = True) -> dict[str, Any]:
     """Evaluate and keep what a training led to; the summary is written last.
 
-    Test is opened here, once, for the weights that validation chose.
+    Test is opened here, once, for the weights that validation chose; not at all for a run that is not `judged`.
 
     Returns:
         The summary.
@@ -32,15 +35,29 @@ def finish(training: Training, arm: str, keep: str) -> dict[str, Any]:
         folder.write("last.safetensors", weights_to_bytes(state.weights()))
     figures: dict[str, float | None] = dict.fromkeys(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))
     if state.best is not None:
+        figures |= _latest(training) if judged else {}
         if keep != "none":
             folder.write("best.safetensors", weights_to_bytes(state.best_weights))
-        state.evaluated.load_state_dict(state.best_weights)
+        state.take(state.best_weights)
         with training.clock.on("evaluate"):
-            for part in ("train", "validation", "test"):
+            for part in ("train", "validation", "test") if judged else ("train", "validation"):
                 figures |= _evaluated(training, part)
+            _average_over_masks(training, ("validation", "test") if judged else ("validation",))
     summary = _summary(training, arm, figures)
     folder.finish(summary)
     return summary
+
+
+def _latest(training: Training) -> dict[str, float | None]:
+    """Figures of the last epoch's weights, where the recipe asks for them; they choose nothing."""
+    if training.recipe.evaluate is None or not training.recipe.evaluate.latest:
+        return {}
+    figures: dict[str, float | None] = {}
+    with training.clock.on("evaluate"):
+        for part in ("train", "validation", "test"):
+            outcomes = training.evaluator.outcomes(training.state.evaluated, getattr(training.data, part))
+            figures |= {f"last_{part}_loss": _finite(outcomes.loss), f"last_{part}_accuracy": outcomes.accuracy}
+    return figures
 
 
 def _evaluated(training: Training, part: str) -> dict[str, float | None]:
@@ -49,6 +66,20 @@ def _evaluated(training: Training, part: str) -> dict[str, float | None]:
     if part != "train":
         training.folder.write(f"{part}.parquet", image_rows(outcomes, images))
     return {f"{part}_loss": _finite(outcomes.loss), f"{part}_accuracy": outcomes.accuracy}
+
+
+def _average_over_masks(training: Training, parts: Sequence[str]) -> None:
+    """Keep what dropout at test time gives, where the recipe asks for it."""
+    evaluation = training.recipe.evaluate
+    if evaluation is None or evaluation.mc_dropout is None:
+        return
+    rows = []
+    for part in parts:
+        images: Part = getattr(training.data, part)
+        found = mc_dropout.measure(training.state.evaluated, training.evaluator, images, part, evaluation.mc_dropout, training.recipe.seed)
+        rows += found.rows
+        training.folder.write(f"mc_dropout_{part}.parquet", mc_dropout.image_rows(found, images))
+    training.folder.write("mc_dropout.csv", mc_dropout.as_csv(rows))
 
 
 def _finite(value: float | None) -> float | None:
@@ -84,12 +115,17 @@ def _lists(rows: Tensor) -> Any:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.contiguous().numpy().ravel()), rows.shape[1])
 
 
+def _gap(train: float | None, held_out: float | None) -> float | None:
+    """Train accuracy minus that on images held out, both of the chosen weights and without augmentation."""
+    return train - held_out if train is not None and held_out is not None else None
+
+
 def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> dict[str, Any]:
     state, recipe = training.state, training.recipe
-    train, test = figures["train_accuracy"], figures["test_accuracy"]
+    train = figures["train_accuracy"]
     total = training.clock.total()
     train_seconds = state.seconds.get("train", 0.0)
-    parameters = list(state.model.parameters())
+    counts = freezing.count(state.network)
     return {
         "status": "diverged" if state.stopped == "diverged" else "finished",
         "arm": arm,
@@ -101,15 +137,21 @@ def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> 
         "best_epoch": state.best.epoch if state.best else None,
         "chosen_by": recipe.choose,
         "diverged_step": state.diverged_step,
+        "learning_rate": training.learning_rate,
         **figures,
         **{name: _finite(value) for name, value in state.last.items()},
-        "generalization_gap": train - test if train is not None and test is not None else None,
+        "generalization_gap": _gap(train, figures["test_accuracy"]),
+        "validation_gap": _gap(train, figures["validation_accuracy"]),
         "seconds": total,
         "train_seconds": train_seconds,
+        "loading_share": state.seconds.get("load", 0.0) / train_seconds if train_seconds else None,
         "evaluation_seconds": state.seconds.get("evaluate", 0.0),
         "keeping_seconds": state.seconds.get("keep", 0.0),
+        **({"features_seconds": state.seconds["features"]} if state.whole is not None else {}),
         "images_per_second": state.step * recipe.batch_size / train_seconds if train_seconds else None,
         **peak_memory(),
-        "parameters": sum(p.numel() for p in parameters),
-        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "parameters": counts.total,
+        "trainable_parameters": counts.trainable,
+        "frozen_parameters": counts.frozen,
+        **({"weights": training.loaded.to_dict()} if training.loaded is not None else {}),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -55,6 +55,7 @@ class TrainState:
         diverged_step: the first step whose loss was not finite.
         last: validation figures of the last epoch.
         seconds: time spent so far, by purpose.
+        whole: the whole network, where `model` is only the rest of it, trained on kept features; else None.
     """
 
     model: nn.Module
@@ -72,6 +73,7 @@ class TrainState:
     diverged_step: int | None = None
     last: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    whole: nn.Module | None = None
 
     _COUNTERS = ("epoch", "position", "step", "stale", "stopped", "diverged_step", "last", "seconds")
 
@@ -80,9 +82,20 @@ class TrainState:
         """The model that evaluation uses: the average where there is one."""
         return self.average.model if self.average is not None else self.model
 
+    @property
+    def network(self) -> nn.Module:
+        """The whole network, its frozen part included."""
+        return self.model if self.whole is None else self.whole
+
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the evaluated model's weights and buffers."""
-        return {name: tensor.detach().clone() for name, tensor in self.evaluated.state_dict().items()}
+        """A copy of the weights and buffers of the whole network as it is evaluated."""
+        tensors = self.network.state_dict() | self.evaluated.state_dict()
+        return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Put weights that `weights` gave into the evaluated model."""
+        own = self.evaluated.state_dict()
+        self.evaluated.load_state_dict({name: tensor for name, tensor in weights.items() if name in own})
 
     def to_bytes(self) -> bytes:
         """A checkpoint: one safetensors file, the counters as JSON in its header. The best weights are not in it."""
@@ -101,8 +114,13 @@ class TrainState:
         header = {"counters": counters, "optimizer": plain, "best": asdict(self.best) if self.best else None}
         return save(_stored(tensors), metadata={"state": json.dumps(header)})
 
-    def load(self, path: str) -> None:
-        """Take a checkpoint up, in place."""
+    def load(self, path: str, enter: Callable[[int], None] = lambda epoch: None) -> None:
+        """Take a checkpoint up, in place.
+
+        Args:
+            path: the checkpoint.
+            enter: told the epochs that were finished before the optimizer's state comes, so that it has what was unfrozen by then.
+        """
         with safe_open(path, framework="pt", device="cpu") as kept:
             header = json.loads(kept.metadata()["state"])
             tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118 (safe_open is no mapping)
@@ -110,6 +128,7 @@ class TrainState:
         if self.average is not None:
             self.average.load_state_dict(_under("average/", tensors))
         self.running.copy_(tensors["running"])
+        enter(header["counters"]["epoch"])
         parameters = self._parameters()
         for key, value in (_under("optimizer/", tensors) | header["optimizer"]).items():
             index, _, name = key.partition("/")

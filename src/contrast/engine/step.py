@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from contrast.engine.machine import Machine
 from contrast.protocols import LossIngredient
+from contrast.recipe import Watched
 
 
 def step(
@@ -20,12 +22,18 @@ def step(
     machine: Machine,
     clip_norm: float | None = None,
 ) -> Tensor:
-    """Forward, backward, update.
+    """Forward, backward, update: `gradients` and `change` in one."""
+    measured = gradients(model, loss, images, labels, machine)
+    change(model, optimizer, clip_norm)
+    return measured
+
+
+def gradients(model: nn.Module, loss: LossIngredient, images: Tensor, labels: Tensor, machine: Machine) -> Tensor:
+    """Forward and backward.
 
     Args:
         images: ``float32 [B, C, H, W]``.
         labels: probability rows, ``float32 [B, classes]``.
-        clip_norm: the gradient's L2 norm is cut to this.
 
     Returns:
         The batch's loss and its accuracy before the update, ``float32 [2]``, on the device: nothing waits for it here.
@@ -34,12 +42,53 @@ def step(
         logits = model(images)
     value = loss.value(logits.float(), labels)
     torch.autograd.backward(value)
-    if clip_norm is not None:
-        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    update(optimizer)
-    optimizer.zero_grad(set_to_none=True)
     right = (logits.detach().argmax(1) == labels.argmax(1)).float().mean()
     return torch.stack((value.detach().float(), right))
+
+
+def change(model: nn.Module, optimizer: torch.optim.Optimizer, clip_norm: float | None = None, watch: Sequence[Watched] = ()) -> Tensor:
+    """Update the weights by their gradients, and drop these.
+
+    Args:
+        clip_norm: the gradient's L2 norm is cut to this.
+        watch: what to measure: ``gradient_norm`` (before it is cut), ``weight_norm`` (of all parameters, after the update),
+            ``update_ratio`` (the L2 norm of the change over that of all parameters before it; costs a copy of them).
+
+    Returns:
+        What was asked for in that order, ``float32 [len(watch)]``, on the device: nothing waits for it here.
+    """
+    parameters = list(model.parameters())
+    measured: dict[str, Tensor] = {}
+    if "gradient_norm" in watch:
+        measured["gradient_norm"] = l2_norm([p.grad for p in parameters if p.grad is not None])
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(parameters, clip_norm)
+    before = _copied(parameters) if "update_ratio" in watch else []
+    update(optimizer)
+    if "weight_norm" in watch:
+        measured["weight_norm"] = l2_norm(parameters)
+    if "update_ratio" in watch:
+        measured["update_ratio"] = _moved(before, parameters)
+    optimizer.zero_grad(set_to_none=True)
+    return torch.stack([measured[name].float() for name in watch]) if watch else torch.empty(0, device=parameters[0].device)
+
+
+@torch.no_grad()
+def l2_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """The L2 norm of all values of some tensors (at least one) as of one vector, a scalar on their device."""
+    return nn.utils.get_total_norm(tensors)
+
+
+@torch.no_grad()
+def _copied(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+@torch.no_grad()
+def _moved(before: list[Tensor], after: Sequence[Tensor]) -> Tensor:
+    size = l2_norm(before)
+    torch._foreach_sub_(before, list(after))
+    return l2_norm(before) / size
 
 
 @torch.no_grad()

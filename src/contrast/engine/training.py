@@ -12,23 +12,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from contrast import catalog, keyed
+from contrast import catalog, exclusions, keyed, networks
+from contrast.cautions import cautions
+from contrast.engine import features, mc_dropout, rate_finder
 from contrast.engine.batches import Batches, Part, bound
 from contrast.engine.clock import Clock
 from contrast.engine.evaluate import Evaluator, Outcomes
+from contrast.engine.learning import Learning
 from contrast.engine.machine import Machine
+from contrast.engine.sampling import order_of
 from contrast.engine.state import Best, TrainState, weights_to_bytes
 from contrast.errors import InputError
-from contrast.images import PARTS, TRAIN, Images, Split, with_wrong_labels
-from contrast.images import split as divide
+from contrast.images import PARTS, TRAIN, Images, Split, divided, with_wrong_labels
 from contrast.protocols import Places
 from contrast.recipe import Recipe
-from contrast.store import RunFolder
+from contrast.store import Rows, RunFolder
+from contrast.weights import Loaded
 
 CHECKPOINT_SECONDS = 60.0
 """Longest time between two checkpoints inside an epoch."""
+
+WATCHED_TEST = ("test_loss", "test_accuracy")
+"""Columns of epochs.csv where a recipe watches test."""
 
 ROWS_AT_ONCE = 100
 """Step rows that wait on the device before they are handed over in one copy."""
@@ -64,6 +71,7 @@ class LoadedData:
     train: Part
     validation: Part
     test: Part
+    places: Places = field(default_factory=Places)
 
     @cached_property
     def training_images(self) -> Images:
@@ -71,6 +79,13 @@ class LoadedData:
         part = self.train
         names = np.full(len(part), TRAIN)
         return Images(part.pixels.cpu().numpy(), part.labels.cpu().numpy(), tuple(part.ids), self.classes, names)
+
+    @cached_property
+    def cautions(self) -> tuple[str, ...]:
+        """What could spoil a result: the same image in two parts, classes of very different size."""
+        parts = {name: getattr(self, name).pixels for name in PARTS}
+        held = {name: pixels.cpu().numpy() if isinstance(pixels, Tensor) else pixels for name, pixels in parts.items()}
+        return cautions(held, self.train.labels.cpu().numpy(), self.classes)
 
     def split(self) -> dict[str, list[str]]:
         """The split by image id."""
@@ -84,14 +99,11 @@ def load(recipe: Recipe, places: Places, device: str, kept_split: Mapping[str, l
         InputError: the data is missing, damaged, or can't be split so.
     """
     data = recipe.data
-    images = data.read(places)
-    if kept_split is not None:
-        split = Split.from_ids(kept_split, images)
-    else:
-        split = divide(images, validation=data.validation, test=data.test, train=data.train, seed=data.split_seed)
+    images = exclusions.sound(data, places)
+    split = Split.from_ids(kept_split, images) if kept_split is not None else divided(images, data)
     labels = with_wrong_labels(images, split.train, data.wrong_labels, data.split_seed)
     parts = {name: Part.of(images, getattr(split, name), labels, device) for name in PARTS}
-    return LoadedData(images.shape, images.classes, images.fingerprint, images.notes, **parts)
+    return LoadedData(images.shape, images.classes, images.fingerprint, images.notes, **parts, places=places)
 
 
 @dataclass
@@ -106,15 +118,21 @@ class Training:
     batches: Batches
     evaluator: Evaluator
     clock: Clock
+    learning: Learning
+    loaded: Loaded | None
     listener: Listener
+    rate_factor: float = 1.0
     _waiting: list[tuple[int, int, Tensor, float]] = field(default_factory=list)
     _kept_at: float = field(default_factory=time.perf_counter)
     _epoch_images: int = 0
     _epoch_began: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def begin(cls, recipe: Recipe, machine: Machine, data: LoadedData, folder: RunFolder, listener: Listener) -> Training:
+    def begin(cls, recipe: Recipe, machine: Machine, data: LoadedData, folder: RunFolder, listener: Listener, *, once: bool = True) -> Training:
         """Build the ingredients into a state, and take up the folder's newest checkpoint if there is one.
+
+        Args:
+            once: whether the frozen part's output may be computed once for all images, and kept (`engine.features`).
 
         Raises:
             InputError: the recipe does not fit the data.
@@ -123,11 +141,26 @@ class Training:
             raise InputError(
                 f"{recipe.batch_size} is more than the {len(data.train)} training images", where="batch_size", right=f"at most {len(data.train)}"
             )
-        state = initial_state(recipe, machine, data.shape, len(data.classes))
+        clock, classes = Clock({}), len(data.classes)
+        model, loaded = initial_model(recipe, machine, data)
+        mc_dropout.check(recipe, model)
         augment, always = bound(recipe.augment, data.training_images)
-        batches = Batches(data.train, augment, recipe.batch_size, recipe.seed, machine)
-        training = cls(recipe, machine, data, folder, state, batches, Evaluator(always, machine), Clock(state.seconds), listener)
+        evaluator, whole = Evaluator(always, machine), None
+        with clock.on("features"):
+            kept = features.once(recipe, model, data, evaluator) if once else None
+        if kept is not None:
+            whole, (model, data), augment, evaluator = model, kept, [], Evaluator([], machine)
+        learning = Learning(recipe, model, classes, fused=machine.device in ("cpu", "cuda"))
+        state = initial_state(recipe, machine, model, learning.optimizer)
+        state.whole, state.seconds = whole, clock.seconds
+        order = order_of(recipe.sampler, data, recipe.batch_size)
+        batches = Batches(data.train, augment, recipe.batch_size, recipe.seed, machine, order, clock)
+        folder.steps = Rows(folder.steps.path, (*folder.STEPS, *recipe.watch))
+        training = cls(recipe, machine, data, folder, state, batches, evaluator, clock, learning, loaded, listener)
+        if training.watches_test:
+            folder.epochs = Rows(folder.epochs.path, (*folder.EPOCHS, *WATCHED_TEST))
         training._resume()
+        training.rate_factor = training._rate_factor()
         return training
 
     def _resume(self) -> None:
@@ -135,7 +168,7 @@ class Training:
         if path is None:
             self.folder.start_anew()
             return
-        self.state.load(str(path))
+        self.state.load(str(path), self.learning.enter)
         self.clock.seconds = self.state.seconds
         self.folder.steps.cut("step", self.state.step)
         self.folder.epochs.cut("epoch", self.state.epoch)
@@ -159,24 +192,43 @@ class Training:
         return math.ceil(self.total_steps / len(self.batches))
 
     def set_rate(self) -> float:
-        """Set the learning rate for the coming step and return it."""
+        """Set the learning rate for the coming step and return it; what is frozen is held still, and what is due is unfrozen."""
+        self.learning.enter(self.state.epoch)
         factor = self.recipe.schedule.factor(self.state.step / self.total_steps)
         for group in self.state.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * self.rate_factor * factor
         return float(self.state.optimizer.param_groups[0]["lr"])
+
+    def _rate_factor(self) -> float:
+        """What the recipe's learning rate is multiplied by: the batch size's factor, or what a range test finds."""
+        optimizer = self.recipe.optimizer
+        if optimizer.find_lr is not None:
+            with self.clock.on("find"):
+                return rate_finder.found(self, optimizer.find_lr) / float(self.state.optimizer.defaults["lr"])
+        return optimizer.scale_with_batch.factor(self.recipe.batch_size) if optimizer.scale_with_batch is not None else 1.0
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate that the schedule multiplies: as given, scaled with the batch, or found."""
+        return float(self.state.optimizer.defaults["lr"]) * self.rate_factor
 
     def outside_randomness(self) -> contextlib.AbstractContextManager[None]:
         """Seed torch's global generator by step where a network from outside may draw from it."""
-        if not catalog.is_outside(self.recipe.model.use):
+        if not (self.recipe.model.foreign or catalog.is_outside(self.recipe.model.use)):
             return contextlib.nullcontext()
         return keyed.seeded(self.recipe.seed, "outside", self.state.step)
+
+    @property
+    def watches_test(self) -> bool:
+        """Whether test is evaluated at every epoch, for a figure; choosing never sees it."""
+        return self.recipe.evaluate is not None and self.recipe.evaluate.test_every_epoch
 
     def out_of_steps(self) -> bool:
         """Whether the budget is used up."""
         return self.state.step >= self.total_steps
 
     def log_step(self, measured: Tensor, lr: float) -> None:
-        """Take a step's loss and accuracy (``float32 [2]``, on the device); they are written a hundred at a time."""
+        """Take a step's loss, accuracy and what the recipe watches (``float32 [2 + watched]``, on the device); written a hundred at a time."""
         self._epoch_images += self.recipe.batch_size
         self._waiting.append((self.state.step, self.state.epoch + 1, measured, lr))
         if len(self._waiting) >= ROWS_AT_ONCE:
@@ -188,8 +240,9 @@ class Training:
             return
         values = torch.stack([measured for _, _, measured, _ in self._waiting]).tolist()
         rows: list[dict[str, Any]] = []
-        for (step, epoch, _, lr), (loss, accuracy) in zip(self._waiting, values, strict=True):
-            rows.append({"step": step, "epoch": epoch, "loss": f"{loss:.7g}", "accuracy": f"{accuracy:.6g}", "lr": f"{lr:.7g}"})
+        for (step, epoch, _, lr), (loss, accuracy, *watched) in zip(self._waiting, values, strict=True):
+            norms: dict[str, str] = {name: f"{value:.7g}" for name, value in zip(self.recipe.watch, watched, strict=True)}
+            rows.append({"step": step, "epoch": epoch, "loss": f"{loss:.7g}", "accuracy": f"{accuracy:.6g}", "lr": f"{lr:.7g}", **norms})
             if not math.isfinite(loss):
                 self.state.diverged_step, self.state.stopped = step, "diverged"
                 break
@@ -210,16 +263,17 @@ class Training:
             if state.average is not None:
                 state.average.settle(self.evaluator.inputs(self.data.train, SETTLING_IMAGES))
             outcomes = self.evaluator.outcomes(state.evaluated, self.data.validation)
+            watched = self.evaluator.outcomes(state.evaluated, self.data.test) if self.watches_test else None
         train_loss, train_accuracy = (state.running / trained).tolist()
         state.epoch, state.position = state.epoch + 1, 0
         state.running.zero_()
-        self.folder.epochs.append([self._epoch_row(train_loss, train_accuracy, outcomes)])
+        self.folder.epochs.append([self._epoch_row(train_loss, train_accuracy, outcomes, watched)])
         state.last = {"last_validation_loss": outcomes.loss, "last_validation_accuracy": outcomes.accuracy}
         self._choose(Best(state.epoch, outcomes.accuracy, outcomes.loss))
         self._tell(outcomes.accuracy)
         self._epoch_images, self._epoch_began = 0, time.perf_counter()
 
-    def _epoch_row(self, train_loss: float, train_accuracy: float, outcomes: Outcomes) -> dict[str, Any]:
+    def _epoch_row(self, train_loss: float, train_accuracy: float, outcomes: Outcomes, watched: Outcomes | None) -> dict[str, Any]:
         measured = {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
@@ -233,6 +287,7 @@ class Training:
             "lr": f"{self.state.optimizer.param_groups[0]['lr']:.7g}",
             "seconds": f"{self.clock.total():.3f}",
             "images_per_second": f"{self._images_per_second():.1f}",
+            **({"test_loss": f"{watched.loss:.7g}", "test_accuracy": f"{watched.accuracy:.7g}"} if watched is not None else {}),
         }
 
     def _images_per_second(self) -> float:
@@ -271,16 +326,16 @@ class Training:
         self.listener(Progress(self.state.epoch, self.total_epochs, self.state.step, self.total_steps, speed, validation_accuracy, best))
 
 
-def initial_state(recipe: Recipe, machine: Machine, shape: tuple[int, int, int], classes: int) -> TrainState:
-    """A state before the first step: initial values from (seed, parameter name), nothing learnt."""
+def initial_model(recipe: Recipe, machine: Machine, data: LoadedData) -> tuple[nn.Module, Loaded | None]:
+    """A network before the first step, on the device: initial values from (seed, parameter name), or from a weights file, and what came of that."""
     with keyed.seeded(recipe.seed, "construct"):
-        model = recipe.model.build(shape, classes)
-    recipe.model.initialize(model, recipe.seed)
-    model = model.to(device=machine.device).to(memory_format=machine.format)
+        model, loaded = networks.started(recipe.model, data.shape, len(data.classes), recipe.seed, data.places)
+    return model.to(device=machine.device).to(memory_format=machine.format), loaded
+
+
+def initial_state(recipe: Recipe, machine: Machine, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainState:
+    """A state before the first step: nothing learnt."""
     moment = keyed.bind(model, recipe.seed)
-    optimizer = recipe.optimizer.build(list(model.named_parameters()), fused=machine.device in ("cpu", "cuda"))
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
     average = recipe.averaging.build(model)
     if machine.compile:
         model.compile()

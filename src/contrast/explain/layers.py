@@ -6,14 +6,17 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from contrast.errors import InputError
+from contrast.explain.receptive import Fields, Pair, pair
 
-Pair = tuple[int, int]
+BYTES = 4
+"""Of a value in float32."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Layer:
         trainable: how many of them are trained.
         formula: how the number of parameters comes about, e.g. ``(5×5×3 + 1) × 32 = 2,432``; empty where there are none.
         macs: multiply-accumulate operations for one image in convolutions and linear layers; None where no rule counts them.
-        receptive_field: height and width of the image part that one output value depends on, not clipped to the image;
-            None where the way from the image to it is not known to be a chain of layers. What a group or layer
-            normalization learns of a whole map through its mean and variance is left out, as is usual.
+        receptive_field: height and width of the image part that one output value depends on, not clipped to the image; of
+            branches that are added or concatenated the widest; None where the way from the image is not known. What a group
+            or layer normalization learns of a whole map through its mean and variance is left out, as is usual.
+        memory: bytes of what leaves it for one image, in float32; None where it is not called as a module.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Layer:
     formula: str
     macs: int | None
     receptive_field: Pair | None
+    memory: int | None
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,14 @@ class LayerTable:
         """Multiply-accumulate operations for one image, over the layers for which they are counted."""
         return sum(layer.macs or 0 for layer in self.layers)
 
+    @property
+    def memory(self) -> int:
+        """Bytes of all outputs together for one image, in float32: about what training keeps of it for the backward pass."""
+        return sum(layer.memory or 0 for layer in self.layers)
+
     def to_dict(self) -> dict[str, Any]:
         """The table as plain data."""
-        totals = {"total": self.total, "trainable": self.trainable, "frozen": self.frozen, "macs": self.macs}
+        totals = {"total": self.total, "trainable": self.trainable, "frozen": self.frozen, "macs": self.macs, "memory": self.memory}
         return {"layers": [asdict(layer) for layer in self.layers], **totals}
 
     def to_text(self, *, formulas: bool = True) -> str:
@@ -76,18 +86,45 @@ class LayerTable:
         Args:
             formulas: whether to show how each number of parameters comes about.
         """
-        head = ("layer", "kind", "output", "window", "parameters", "MACs", "sees", "how the parameters come about")
-        columns = len(head) if formulas else len(head) - 1
-        rows = [row[:columns] for row in (head, *(_cells(layer) for layer in self.layers))]
-        widths = [max(len(row[column]) for row in rows) for column in range(columns)]
+        rows = self._rows(formulas)
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-        totals = f"{self.total:,} parameters: {self.trainable:,} trainable, {self.frozen:,} frozen; {self.macs:,} multiply-accumulates an image"
+        return "\n".join([*lines, "", *self._totals()])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        head, *rows = ["".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) for tag, row in _tagged(self._rows(formulas=True))]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        totals = "<br>".join(escape(line) for line in self._totals())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{totals}</p>"
+
+    def _rows(self, formulas: bool) -> list[tuple[str, ...]]:
+        head = ("layer", "kind", "output", "window", "parameters", "MACs", "memory", "sees", "how the parameters come about")
+        columns = len(head) if formulas else len(head) - 1
+        return [row[:columns] for row in (head, *(_cells(layer) for layer in self.layers))]
+
+    def _totals(self) -> list[str]:
+        share = f" ({100 * self.trainable / self.total:.2f} % trainable)" if self.frozen else ""
         uncounted = " (without the layers marked ?)" if any(layer.macs is None for layer in self.layers) else ""
-        return "\n".join([*lines, "", totals + uncounted])
+        return [
+            f"{self.total:,} parameters: {self.trainable:,} trainable, {self.frozen:,} frozen{share}",
+            f"{self.macs:,} multiply-accumulates an image{uncounted}",
+            f"{size(BYTES * self.total)} of parameters, {size(self.memory)} of outputs an image (float32)",
+        ]
+
+
+def _tagged(rows: list[tuple[str, ...]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    return ((("td" if number else "th"), row) for number, row in enumerate(rows))
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them, in binary units."""
+    power = min(3, max(0, count.bit_length() - 1) // 10)
+    return f"{count / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    numbers = (4, 5)
+    numbers = (4, 5, 6)
     return [cell.rjust(width) if column in numbers else cell.ljust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
 
 
@@ -95,8 +132,9 @@ def _cells(layer: Layer) -> tuple[str, ...]:
     output = "not seen" if layer.output is None else _times(layer.output)
     macs = "?" if layer.macs is None else f"{layer.macs:,}" if layer.macs else ""
     parameters = f"{layer.parameters:,}" + (" frozen" if layer.parameters and not layer.trainable else "") if layer.parameters else ""
-    sees = "?" if layer.receptive_field is None else _times(layer.receptive_field)
-    return layer.name, layer.kind, output, _window(layer), parameters, macs, sees, layer.formula
+    sees = "–" if layer.receptive_field is None else _times(layer.receptive_field)
+    memory = "" if layer.memory is None else size(layer.memory)
+    return layer.name, layer.kind, output, _window(layer), parameters, macs, memory, sees, layer.formula
 
 
 def _window(layer: Layer) -> str:
@@ -130,17 +168,17 @@ def layer_table(model: nn.Module, shape: tuple[int, int, int]) -> LayerTable:
     Raises:
         InputError: the model does not run on such an image; names the layer.
     """
-    notes = _Notes(shape)
     some = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, *shape, device=some.device, dtype=some.dtype)
-    notes.fields[id(image)] = (image, _Field((1, 1), (1, 1)))
+    notes = _Notes(Fields(image))
     with _evaluating(model), ExitStack() as hooks, torch.no_grad():
         for name, module in model.named_modules():
             if _stands_alone(module):
                 hooks.enter_context(module.register_forward_pre_hook(lambda _, __, name=name: notes.enter(name)))
                 hooks.enter_context(module.register_forward_hook(lambda m, i, o, name=name: notes.leave(name, m, i, o)))
         try:
-            model(image)
+            with notes.fields:
+                model(image)
         except (RuntimeError, ValueError, NotImplementedError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise InputError(f"does not run on a {_times(shape)} image ({reason})", where=f"model, layer {notes.running!r}") from error
@@ -170,26 +208,12 @@ def _stands_alone(module: nn.Module) -> bool:
     return next(module.children(), None) is None or bool(_own(module))
 
 
-@dataclass(frozen=True)
-class _Field:
-    """What one value sees: the extent in pixels, and the distance in pixels between neighboring values."""
-
-    extent: Pair
-    jump: Pair
-
-    def through(self, kernel: Pair, stride: Pair, dilation: Pair) -> _Field:
-        height, width = (e + (k - 1) * d * j for e, k, d, j in zip(self.extent, kernel, dilation, self.jump, strict=True))
-        down, across = (j * s for j, s in zip(self.jump, stride, strict=True))
-        return _Field((height, width), (down, across))
-
-
 @dataclass
 class _Notes:
-    """What the hooks write down. `fields` keeps the tensors too, so that no other tensor gets their identity."""
+    """What the hooks write down."""
 
-    shape: tuple[int, int, int]
+    fields: Fields
     rows: dict[str, Layer] = field(default_factory=dict)
-    fields: dict[int, tuple[Tensor, _Field]] = field(default_factory=dict)
     running: str = ""
 
     def enter(self, name: str) -> None:
@@ -201,32 +225,18 @@ class _Notes:
         if not isinstance(first, Tensor) or not isinstance(output, Tensor):
             self.rows.setdefault(name, _row(name, module))
             return
-        seen = self._field(module, first, output)
-        if seen is not None:
-            self.fields[id(output)] = (output, seen)
-        extent = None if seen is None else seen.extent
-        row = replace(_row(name, module), output=tuple(output.shape[1:]), macs=_macs(module, output), receptive_field=extent)
+        seen = self.fields.leave(module, first, output)
+        row = replace(
+            _row(name, module),
+            output=tuple(output.shape[1:]),
+            macs=_macs(module, output),
+            receptive_field=None if seen is None else seen.extent,
+            memory=output[0].numel() * BYTES,
+        )
         before = self.rows.get(name)  # a module may be passed several times
         if before and before.macs is not None and row.macs is not None:
             row = replace(before, macs=before.macs + row.macs)
         self.rows[name] = row
-
-    def _field(self, module: nn.Module, first: Tensor, output: Tensor) -> _Field | None:
-        _, height, width = self.shape
-        if output.ndim == 2 or (isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) and output.shape[2:] == (1, 1)):
-            return _Field((height, width), (height, width))
-        known = self.fields.get(id(first))
-        if known is None:
-            return None
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-            dilation = _pair(getattr(module, "dilation", 1))
-            return known[1].through(_pair(module.kernel_size), _pair(module.stride), dilation)
-        return known[1] if first.shape[2:] == output.shape[2:] else None
-
-
-def _pair(extent: Any) -> Pair:
-    """Height and width of what torch keeps as one number or as two."""
-    return (int(extent), int(extent)) if isinstance(extent, int) else (int(extent[0]), int(extent[1]))
 
 
 def _row(name: str, module: nn.Module) -> Layer:
@@ -238,14 +248,15 @@ def _row(name: str, module: nn.Module) -> Layer:
         name=name,
         kind=type(module).__name__,
         output=None,
-        kernel=_pair(module.kernel_size) if window else None,
-        stride=_pair(module.stride) if window else None,
-        padding=None if not window else padding if isinstance(padding, str) else _pair(padding),
+        kernel=pair(module.kernel_size) if window else None,
+        stride=pair(module.stride) if window else None,
+        padding=None if not window else padding if isinstance(padding, str) else pair(padding),
         parameters=sum(parameter.numel() for parameter in own),
         trainable=sum(parameter.numel() for parameter in own if parameter.requires_grad),
         formula=_formula(module),
         macs=None if own else 0,
         receptive_field=None,
+        memory=None,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contrast.engine.step import step
+import torch
+
+from contrast.engine.step import change, gradients
 from contrast.engine.training import Training
 from contrast.protocols import LoopIngredient
 
@@ -24,13 +26,14 @@ class Standard(LoopIngredient):
                     lr = training.set_rate()
                     state.moment.step = state.step
                     with training.outside_randomness():
-                        measured = step(state.model, state.optimizer, recipe.loss, images, labels, training.machine, recipe.clip_norm)
+                        measured = gradients(state.model, recipe.loss, images, labels, training.machine)
+                    norms = change(state.model, state.optimizer, recipe.clip_norm, recipe.watch)
                     state.step += 1
                     state.position += 1
                     state.running += measured
                     if state.average is not None:
                         state.average.update(state.model)
-                    training.log_step(measured, lr)
+                    training.log_step(torch.cat((measured, norms)), lr)
                     if training.diverged() or training.out_of_steps():
                         break
                     training.keep_now_and_then()
