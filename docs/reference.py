@@ -77,6 +77,44 @@ def _settings(config: type[BaseModel]) -> str:
     for name, field in config.model_fields.items():
         default = "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
         rows.append(f"| `{name}` | {_cell(_takes(name, properties[name]))} | {default} | {_cell(field.description or '')} |")
+    parts = _parts(config)
+    return "\n".join(rows) + "".join(
+        f"\n\n`{name}`: {_cell(schema.get('description', '').partition(chr(10))[0])}\n\n{_of_part(schema)}" for name, schema in parts.items()
+    )
+
+
+def _parts(config: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Settings that are mappings with settings of their own: setting (with that which holds it) → schema; ingredients have pages."""
+    schema = config.model_json_schema()
+    definitions: dict[str, Any] = schema.get("$defs", {})
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [(name, part) for name, part in schema["properties"].items() if name not in (*KINDS, "augment", "base")]
+    while waiting:
+        name, part = waiting.pop(0)
+        for reference in _references(part):
+            inner = definitions[reference]
+            if "properties" in inner and inner not in found.values():
+                found[name] = inner
+                waiting += [(f"{name}.{key}", value) for key, value in inner["properties"].items()]
+    return found
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"].rpartition("/")[2]
+        for value in part.values():
+            yield from _references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _references(value)
+
+
+def _of_part(schema: dict[str, Any]) -> str:
+    rows = ["| setting | takes | default | meaning |", "|---|---|---|---|"]
+    for name, inner in schema["properties"].items():
+        default = "required" if name in schema.get("required", ()) else f"`{json.dumps(inner.get('default'), ensure_ascii=False)}`"
+        rows.append(f"| `{name}` | {_cell(faults.allowed(inner) or 'anything')} | {default} | {_cell(inner.get('description', ''))} |")
     return "\n".join(rows)
 
 
@@ -87,6 +125,8 @@ def _takes(name: str, schema: dict[str, Any]) -> str:
 
 
 def _plain(default: Any) -> str:
+    if isinstance(default, BaseModel):
+        default = default.model_dump(mode="json", exclude_defaults=True)
     return json.dumps(list(default) if isinstance(default, tuple) else None if default is PydanticUndefined else default, ensure_ascii=False)
 
 

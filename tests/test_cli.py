@@ -196,7 +196,7 @@ class TestWrongStudies:
             "import torch\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        raise RuntimeError('boom\\nbang')\n",
         )
         said = line(write("s.yaml", TINY.replace("{use: mlp, hidden: [4]}", "'nets_of_the_cli_test:Net'")), "--trust-code")
-        assert said == "s.yaml: base.model: can't be built: RuntimeError: boom; mend its settings"
+        assert said == "s.yaml: base.model: does not run on images of 8×8 (boom); give images that its layers can take, or change its settings"
         sys.modules.pop("nets_of_the_cli_test")
 
     @pytest.mark.parametrize("runs", ["file", "file/below"])
@@ -233,7 +233,7 @@ class TestWrongWords:
             (["table", "nowhere"], "nowhere: this is not the folder of a study; there is no such folder"),
             (["compare", "nowhere"], "nowhere: this is not the folder of a study; there is no such folder"),
             (["report", "."], ".: this is not the folder of a study; give the folder that holds study.lock"),
-            (["table", "x", "--by", "arms"], 'Invalid value "arms" for --by. Choose from: "arm", "run", "epoch", "image".'),
+            (["table", "x", "--by", "arms"], 'Invalid value "arms" for --by. Choose from: "arm", "run", "epoch", "image", "ablation"'),
             (["table", "x", "--format", "xls"], 'Invalid value "xls" for --format.'),
             (["data", "nosuch"], "there is no data set 'nosuch'; allowed: "),
             (["data", "synthetic", "size=x"], 'command line: size: "x" is wrong; it should be a whole number from 4 to 512 ('),

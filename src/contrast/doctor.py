@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrast import catalog
-from contrast.doors import places
 from contrast.errors import ContrastError
+from contrast.protocols import Places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _places(data: Path | None) -> list[tuple[str, str]]:
-    return [("data folder", f"{folder}{'' if folder.is_dir() else ' (not there)'}") for folder in places(data).folders]
+    return [("data folder", f"{folder}{'' if folder.is_dir() else ' (not there)'}") for folder in Places.usual(data).folders]
 
 
 def _data(data: Path | None) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def _data(data: Path | None) -> list[tuple[str, str]]:
         if any(field.is_required() for field in settings.model_fields.values()):
             continue  # a folder of one's own: there is nothing to look for
         try:
-            images = settings().read(places(data))  # type: ignore[attr-defined]
+            images = settings().read(Places.usual(data).model_copy(update={"offline": True}))  # type: ignore[attr-defined]
             found.append((name, f"found: {len(images):,} images of {'×'.join(map(str, images.shape))}, {len(images.classes)} classes"))
         except ContrastError as error:
             found.append((name, str(error)))

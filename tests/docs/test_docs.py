@@ -92,7 +92,8 @@ def test_the_worked_examples_of_contributing_pass_the_contract_tests(tmp_path: P
     shutil.copytree(ROOT / "tests" / "contracts", tmp_path / "tests" / "contracts", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "tests" / "reading").mkdir()
-    shutil.copy(ROOT / "tests" / "reading" / "made_study.py", tmp_path / "tests" / "reading")
+    for made in ("made_study.py", "made_designs.py"):
+        shutil.copy(ROOT / "tests" / "reading" / made, tmp_path / "tests" / "reading")
     (tmp_path / "tests" / "__init__.py").touch()
     titles = [block.title for block in page.blocks if block.title is not None]
     for title in titles:
@@ -100,7 +101,7 @@ def test_the_worked_examples_of_contributing_pass_the_contract_tests(tmp_path: P
         assert not target.exists(), f"{title} stands already: an addition is a file of its own"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page.file(title), encoding="utf-8")
-    words = [sys.executable, "-m", "pytest", "-v", "-p", "no:xdist", "-k", "vflip or gap", "tests"]
+    words = [sys.executable, "-m", "pytest", "-v", "-p", "no:xdist", "-k", "invert or gap", "tests"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "PYTEST_ADDOPTS": "", "OMP_NUM_THREADS": "1"}
     told = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-1000:]
@@ -111,7 +112,7 @@ def test_the_worked_examples_of_contributing_pass_the_contract_tests(tmp_path: P
         *(title for title in titles if title.startswith("tests/")),
     ):
         assert file in passed, f"nothing of {file} was run"
-    assert "test_an_image_comes_out_the_same_alone_or_in_any_batch[vflip]" in told.stdout
+    assert "test_an_image_comes_out_the_same_alone_or_in_any_batch[invert]" in told.stdout
     assert "test_the_page_shows_what_it_gives_in_its_place[gap]" in told.stdout
 
 

@@ -1,0 +1,1 @@
+"""What a person types: each command is a few lines over the Python doors."""
