@@ -158,6 +158,28 @@ class OutsideModel(ModelIngredient):
         self.redraw(model, seed)
 
 
+LIVE = "live/"
+"""Begins the name of what was handed over as an object, from Python."""
+
+_LIVE_CLASSES = {"model": ("torch.nn.modules.module", "Module"), "data": ("torch.utils.data.dataset", "Dataset")}
+"""Module and name of the class whose objects can be handed over, by kind; written out, so that torch need not be imported to look."""
+
+
+def is_live(name: str) -> bool:
+    """Whether a name stands for an object that was handed over from Python."""
+    return name.startswith(LIVE)
+
+
+def gone(name: str) -> InputError:
+    """The error for an object of another process."""
+    right = "give an importable factory as module:function, which can be run from anywhere"
+    return InputError(f"{name!r} was an object in another Python session", right=right)
+
+
+def _is_object_of(kind: str, value: Any) -> bool:
+    return kind in _LIVE_CLASSES and any((base.__module__, base.__qualname__) == _LIVE_CLASSES[kind] for base in type(value).__mro__)
+
+
 def is_outside(name: str) -> bool:
     """Whether a name has the form ``module:attribute``, which stands for code outside the package."""
     return bool(OUTSIDE.match(name))
@@ -200,7 +222,7 @@ def source_hash(target: str) -> str:
 def written_out(value: Mapping[str, Any]) -> dict[str, Any]:
     """``{use: torchvision/resnet18}`` as ``{use: torchvision, name: resnet18}``: a name with a slash is a file and its `name`."""
     use = value.get("use")
-    if not isinstance(use, str) or "/" not in use or ":" in use:
+    if not isinstance(use, str) or "/" not in use or ":" in use or is_live(use):
         return dict(value)
     file_name, _, name = use.partition("/")
     return {"use": file_name, "name": name, **{key: item for key, item in value.items() if key != "use"}}
@@ -219,12 +241,16 @@ def parse(kind: str, value: Any, *, trust: bool = True) -> Ingredient:
     """
     if isinstance(value, PROMISES.get(kind, Ingredient)):
         return value
+    if _is_object_of(kind, value):
+        return importlib.import_module(f"contrast.{FOLDERS[kind]}._live").of(value)  # type: ignore[no-any-return]
     if isinstance(value, str):
         value = {"use": value}
     if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
         raise InputError(f"this names no {kind}", right=f"write {{use: NAME, …}}; {nearest('', names(kind))}")
     value = written_out(value)
     settings = {str(key): item for key, item in value.items() if key != "use"}
+    if is_live(value["use"]) and kind in _LIVE_CLASSES:
+        return _made_live(kind, value["use"].removeprefix(LIVE), settings)
     if not is_outside(value["use"]):
         return _made(ingredient(kind, value["use"]), settings)
     if not trust:
@@ -237,6 +263,13 @@ def _made_by_factory(kind: str, name: str, factory: Callable[..., Any], settings
     adapter = importlib.import_module(f"contrast.{FOLDERS[kind]}._outside")
     try:
         return adapter.FROM_FACTORY(name, factory, settings)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        raise faults.told(error, PROMISES[kind]) from None
+
+
+def _made_live(kind: str, name: str, settings: Mapping[str, Any]) -> Ingredient:
+    try:
+        return importlib.import_module(f"contrast.{FOLDERS[kind]}._live").named(name, dict(settings))  # type: ignore[no-any-return]
     except ValidationError as error:
         raise faults.told(error, PROMISES[kind]) from None
 

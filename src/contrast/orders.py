@@ -74,6 +74,11 @@ class ExecutorIngredient(Ingredient):
         """Runs that are under way at a time."""
         return 1
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether runs are carried out in other processes, which have nothing but what an order says."""
+        return False
+
     @abstractmethod
     def threads(self, cores: int) -> int:
         """CPU threads for one run, so that runs side by side don't fight."""

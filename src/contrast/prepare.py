@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from contrast import changes
-from contrast.catalog import is_outside
+from contrast.catalog import LIVE, is_live, is_outside
 from contrast.designs import BASELINE
 from contrast.engine.batches import Batches, bound
 from contrast.engine.machine import RELOCK, Machine, cores, resolve, spare_the_compiler
@@ -58,6 +58,7 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     kept = None if relock else folder.lock()
     machine = Machine.from_lock(kept["machine"]) if kept else resolve(executor.threads(cores()))
     whole = (*plan.arms, *plan.trials)
+    _check_reach(whole, executor)
     check = _Check(machine, places, kept, folder)
     data = {arm.name: check.data(arm, plan.first_recipe(arm)) for arm in whole}
     counts = {arm.name: _checked_model(arm, data[arm.name], kept) for arm in whole}
@@ -88,6 +89,14 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
         for run in waiting
     )
     return Prepared(plan, orders, lock, kept_bytes + passing_bytes, tuple(remarks))
+
+
+def _check_reach(arms: Sequence[Arm], executor: ExecutorIngredient) -> None:
+    """Refuse objects of this process where runs are carried out in others."""
+    live = next((part.use for arm in arms for part in (arm.recipe.model, arm.recipe.data) if is_live(part.use)), None)
+    if live is not None and executor.elsewhere:
+        right = "take the inline executor, or give an importable factory as module:function"
+        raise InputError(f"{live.removeprefix(LIVE)!r} is an object of this process, and runs would be in others", where="--executor", right=right)
 
 
 def _crowding(machine: Machine, executor: ExecutorIngredient) -> list[str]:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
+from contrast import catalog, designs, faults
 from contrast import changes as change
-from contrast import designs, faults
 from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Origin, Race, Search, Spaced, Splits, Trial, Values
 from contrast.errors import InputError, nearest
 from contrast.recipe import Recipe
@@ -381,6 +381,9 @@ class Study(BaseModel):
     def _remarks(self, arms: list[Arm]) -> Iterable[str]:
         if len(self.first_seeds) == 1 and len(arms) > 1:
             yield "One seed gives no verdict: a difference could be luck. Give at least 3 seeds."
+        live = dict.fromkeys(part.use for arm in arms for part in (arm.recipe.model, arm.recipe.data) if catalog.is_live(part.use))
+        for use in live:
+            yield f"{use.removeprefix(catalog.LIVE)!r} was given as an object: its runs can't be repeated from the study's file."
         for arm in arms:
             if arm.twin is not None:
                 yield f"{arm.name!r} and {arm.twin!r} are one recipe: they share their runs."

@@ -24,6 +24,10 @@ class Local(ExecutorIngredient):
     def side_by_side(self) -> int:
         return self.workers
 
+    @property
+    def elsewhere(self) -> bool:
+        return True
+
     def threads(self, cores: int) -> int:
         return max(1, cores // self.workers)
 
