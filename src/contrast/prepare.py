@@ -230,6 +230,7 @@ def _lock(
         "seeds": list(plan.seeds),
         "machine": machine.to_dict(),
         "base": plan.study.base.spec(),
+        "unused": plan.study.base.unused(),
         "arms": [_arm_entry(arm, plan, counts) for arm in plan.arms],
         "runs": [{"arm": run.arm, "seed": run.seed, "id": run.recipe.id, "folder": plan.folder_of(run)} for run in plan.runs],
         "data": [split.entry for split in splits],

@@ -157,6 +157,14 @@ class Recipe(BaseModel):
         written.pop("epochs" if self.steps is not None else "steps")
         return written
 
+    def unused(self) -> list[str]:
+        """Dotted paths of the later settings (`protocols.added`) that do nothing here: the page need not list them."""
+        paths = [name for name in self.spec() if name not in _declared(self, self.spec())]
+        for kind in KINDS:
+            part = getattr(self, kind)
+            paths += [f"{kind}.{name}" for name in part.settings() if name not in _declared(part, part.settings())]
+        return paths
+
     def given(self) -> dict[str, Any]:
         """The settings that were given, without defaults: what changes are applied to."""
 

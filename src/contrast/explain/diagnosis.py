@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from contrast.numbers import plural
 from contrast.shown import shown
 from contrast.study_tables import setting_at
 
@@ -88,7 +89,7 @@ def about_epochs(epochs: pd.DataFrame, choose: str = "validation_accuracy") -> l
         choose: the figure that chose the best epoch.
     """
     if len(epochs) < 3:
-        return [f"{len(epochs)} epochs are too few to say whether training had converged."] if len(epochs) else []
+        return [f"{plural(len(epochs), 'epoch')} cannot tell whether training had converged."] if len(epochs) else []
     overfitted = _overfitting(epochs)
     return [*overfitted, *_unfinished(epochs, choose, bool(overfitted))]
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ORDER = 13
 MOST_PAIRS = 6
+LINE_OF_TEXT = 0.07
+"""Height of a line's name, as a share of the span of the means."""
 COLUMNS = ["measure", "factor", "level", "by", "line", "mean", "cells", "runs"]
 
 
@@ -70,9 +72,19 @@ def _panel(data: pd.DataFrame, title: str) -> Any:
     y = alt.Y("mean:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
     base = alt.Chart(data).encode(x=x, y=y, color=color, detail="line:N")
     dots = base.mark_point(filled=True, size=64, opacity=1, stroke=_style.PAPER, strokeWidth=1.2)
-    ends = alt.Chart(data[data["level"] == levels[-1]]).mark_text(align="left", dx=10, fontSize=12)
-    names = ends.encode(x=x, y=y, text="line:N", color=color)
+    ends = alt.Chart(_apart(data[data["level"] == levels[-1]], data["mean"].max() - data["mean"].min())).mark_text(align="left", dx=10, fontSize=12)
+    names = ends.encode(x=x, y=alt.Y("place:Q", title=title), text="line:N", color=color)
     return alt.layer(base.mark_line(strokeWidth=2), dots, names).properties(width=max(330, 110 * len(levels)), height=240)
+
+
+def _apart(ends: pd.DataFrame, span: float) -> pd.DataFrame:
+    """Where the lines' names stand: at their ends, pushed up where two would lie on each other."""
+    placed = ends.sort_values("mean").assign(place=lambda frame: frame["mean"])
+    least, last = LINE_OF_TEXT * span, float("-inf")
+    for row in placed.index:
+        last = max(float(placed.loc[row, "mean"]), last + least)
+        placed.loc[row, "place"] = last
+    return placed
 
 
 def pictures(material: Material) -> list[Picture]:

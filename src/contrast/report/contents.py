@@ -60,7 +60,7 @@ def contents(study: StudyTables, comparison: Comparison, answers: Sequence[Answe
         "points": comparison.metric.unit == "points",
         "changes": settings.changes(lock),
         "lost": settings.lost(lock),
-        "held": settings.held_fixed(lock["base"]),
+        "held": settings.held_fixed(lock),
         "choose": str(lock["choose"]).replace("_", " "),
         "watched": watched(study.epochs()),
         "designs": sections,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -94,8 +95,13 @@ def _environment() -> Environment:
     made = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["named"] = named
     made.filters["svg"] = _as_it_is
-    made.filters["visible"] = lambda text: shown(str(text), MOST_OF_A_QUESTION)
+    made.filters["visible"] = visible
     return made
+
+
+def visible(text: object) -> str:
+    """Our own sentence, which may hold a user's words; figures and what they are of are not parted at the end of a line."""
+    return re.sub(r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)", "\u00a0", shown(str(text), MOST_OF_A_QUESTION))
 
 
 def named(text: object, most: int = 255) -> Markup:

@@ -46,14 +46,14 @@ def lost(lock: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(str(arm["name"]), str(setting)) for arm in lock["arms"] for setting in arm.get("lost") or ()]
 
 
-def held_fixed(base: Mapping[str, Any]) -> list[Held]:
-    """The base recipe, ingredient by ingredient, then its plain settings together."""
-    parts = []
+def held_fixed(lock: Mapping[str, Any]) -> list[Held]:
+    """The base recipe, ingredient by ingredient, then its plain settings together; what is switched off and was not given is left out."""
+    base, unused, parts = lock["base"], set(lock.get("unused") or ()), []
     for kind in KINDS:
         given = base.get(kind)
         for step in given if isinstance(given, list) else [given]:
             if isinstance(step, Mapping):
-                settings = tuple((str(key), in_words(value)) for key, value in step.items() if key != "use")
+                settings = tuple((str(key), in_words(value)) for key, value in step.items() if key != "use" and f"{kind}.{key}" not in unused)
                 parts.append(Held(kind, str(step.get("use", "")), settings))
-    rest = tuple((str(key), in_words(value)) for key, value in base.items() if key not in (*KINDS, "seed"))
+    rest = tuple((str(key), in_words(value)) for key, value in base.items() if key not in (*KINDS, "seed", *unused))
     return [*parts, Held("training", "", rest)]
