@@ -45,12 +45,12 @@ def ours(root: Path) -> tuple[float, float]:
     import torch
 
     from contrast import catalog
-    from contrast.doors import places
     from contrast.engine.batches import Batches, Part
     from contrast.engine.machine import resolve
+    from contrast.protocols import Places
 
     began = time.perf_counter()
-    images = catalog.parse("data", {"use": "folder", "path": str(root)}).read(places())
+    images = catalog.parse("data", {"use": "folder", "path": str(root)}).read(Places.usual())
     part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
     opened = time.perf_counter()
     torch.manual_seed(0)

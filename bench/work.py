@@ -42,15 +42,15 @@ def recipe(work: dict):
 
 def timed_training(work: dict, seconds: float):
     """A training of ours whose loop stops after some seconds; the clock starts after a warm-up."""
-    from contrast.doors import places
     from contrast.engine.machine import resolve
     from contrast.engine.training import Training, load
+    from contrast.protocols import Places
     from contrast.store import RunFolder
 
     made = recipe(work)
     machine = resolve().for_recipe(made)
     machine.prepare()
-    data = load(made, places(), machine.device)
+    data = load(made, Places.usual(), machine.device)
     folder = RunFolder(Path(tempfile.mkdtemp()))
     return Training.begin(made, machine, data, folder, lambda progress: None), seconds
 
@@ -95,10 +95,10 @@ def plain(work: dict, seconds: float) -> dict:
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
 
-    from contrast.doors import places
+    from contrast.protocols import Places
 
     made = recipe(work)
-    images = made.data.read(places())
+    images = made.data.read(Places.usual())
     steps = [transforms.RandomHorizontalFlip(), transforms.RandomCrop(32, padding=4)] if work["augment"] else []
     transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))])
     pictures = images.pixels[:50000]

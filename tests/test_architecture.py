@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -294,3 +296,18 @@ class TestSafety:
 def test_no_file_is_a_drawer() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "lib", "tools", "stuff"}
     assert {name for name in modules() if drawers & set(name.rpartition(".")[2].split("_"))} == set()
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*(ROOT.parents[1] / "bench").glob("*.py"), *(ROOT.parents[1] / "docs").glob("*.py")]), ids=lambda path: path.name
+)
+def test_scripts_beside_the_package_name_what_is_there(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "contrast"]
+    gone = [
+        f"{node.module}.{alias.name}"
+        for node in named
+        for alias in node.names
+        if not hasattr(importlib.import_module(node.module or ""), alias.name) and find_spec(f"{node.module}.{alias.name}") is None
+    ]
+    assert gone == []

@@ -18,6 +18,7 @@ TRAINABLE = {
     ("transfer-dogs-vs-cats", "hidden layer"): 1_313_794,
     ("transfer-caltech", "baseline"): 28_182,
     ("transfer-caltech", "last blocks too"): 1_709_526,
+    ("transfer-caltech", "all but the head"): 2_223_872,
     ("transfer-caltech", "all layers"): 2_252_054,
     ("transfer-caltech", "from scratch"): 2_252_054,
 }
