@@ -32,7 +32,7 @@ FLOORS = {
     "training": ["engine", "loops"],
     "conduct": ["executors loggers", "loaded planned_model", "prepare", "probe", "conduct"],
     "reading": [
-        "study_tables", "study_metrics", "design_values", "study_designs", "figures", "explain", "report", "run_files", "run_images",
+        "study_tables", "study_metrics", "design_values", "study_designs", "figures", "explain", "report", "run_files", "run_images", "pilot",
         "classifier", "opened", "insight_network insight_outcomes", "insight", "results",
     ],
     "doors": ["racing searching", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands", "cli", "__main__"],

@@ -239,14 +239,25 @@ class Results:
         return read_object(path) if path.exists() else {}
 
     def warnings(self) -> list[str]:
-        """What a reader must know before believing the tables: runs that saw other data than the plan, or other images."""
+        """What a reader must know before believing the tables: runs that saw other data than the plan, other images, or other code."""
         planned = {data["fingerprint"] for data in self.lock["data"]}
         found = [
             f"{run.arm}, seed {run.seed}: the data has changed since the study was planned (fingerprint {str(seen)[:12]})"
             for run in self._planned
             if (seen := (run.environment or {}).get("data_fingerprint")) is not None and seen not in planned
         ]
-        return found + aligned(self, "test", ("label", "prediction"), right)[1]
+        return found + self._versions() + aligned(self, "test", ("label", "prediction"), right)[1]
+
+    def _versions(self) -> list[str]:
+        """Packages that runs were carried out with in more than one version: differences between arms may then be theirs."""
+        told = []
+        for package in ("contrast", "torch"):
+            versions = sorted({str(each[package]) for each in self.environments() if each.get(package) is not None})
+            if len(versions) > 1:
+                told.append(
+                    f"runs were carried out with several versions of {package}: {', '.join(versions)}; run the study anew to compare like with like"
+                )
+        return told
 
     def table(self, by: str = "arm") -> pd.DataFrame:
         """The study as a table.

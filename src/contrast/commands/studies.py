@@ -66,12 +66,16 @@ def run(
     level = "quiet" if quiet else "verbose" if verbose else "normal"
     doing = Doing.of(asked, runs=runs, data=data, executor=executor, workers=workers, level=level, command=command, relock=relock)
     if dry_run:
+        from contrast.pilot import pilot
         from contrast.report.plan import render
+        from contrast.results import Results
+        from contrast.store import LOCK
 
         with typed.told_with(study):
             prepared = plan(asked, doing)
             seconds = expected_seconds(prepared, doing)
-        render(prepared.lock, len(prepared.orders), prepared.bytes_needed, seconds, typed.out())
+        told = pilot(Results(doing.runs), prepared.lock) if (doing.runs / LOCK).exists() else None
+        render(prepared.lock, len(prepared.orders), prepared.bytes_needed, seconds, typed.out(), told)
         return 0
     with typed.told_with(study):
         results = carry_out(asked, doing)

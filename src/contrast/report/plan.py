@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MOST_RUNS_SHOWN = 60
 
 
-def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float, console: Console) -> None:
+def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float, console: Console, pilot: str | None = None) -> None:
     """Print a plan.
 
     Args:
@@ -23,14 +23,15 @@ def render(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: floa
         bytes_needed: disk that these take.
         seconds: time that these take, expected.
         console: where to.
+        pilot: a sentence on what the design could show, where something is known.
     """
     from rich.text import Text
 
-    for line in lines(lock, to_do, bytes_needed, seconds):
+    for line in lines(lock, to_do, bytes_needed, seconds, pilot):
         console.print(Text(line))
 
 
-def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float) -> list[str]:
+def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float, pilot: str | None = None) -> list[str]:
     """The lines that `render` prints."""
     machine, runs = lock["machine"], lock["runs"]
     folders = {run["folder"] for run in runs}
@@ -38,7 +39,7 @@ def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float
     head = [shown(lock["question"] or lock["name"], 2000), ""]
     counts = f"{plural(len(lock['arms']), 'arm')} × {plural(len(lock['seeds']), 'seed')}: {plural(len(folders), 'run')}, {to_do} to do"
     size = f"{counts}; about {duration(seconds)} and {bytes_needed / 1e6:,.0f} MB of disk; {where}"
-    return [*head, size, *_more(lock, seconds), "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+    return [*head, size, *_more(lock, seconds), *([pilot] if pilot else []), "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
 
 
 def _more(lock: Mapping[str, Any], seconds: float) -> list[str]:
