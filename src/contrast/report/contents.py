@@ -175,6 +175,8 @@ def cost(study: StudyTables, arms: pd.DataFrame) -> list[dict[str, str]]:
             "memory": size(row["peak_memory_bytes"]),
             "parameters": number(row["parameters"], 0),
             "trainable": number(row["trainable_parameters"], 0),
+            "frozen": number(row["parameters"] - row["trainable_parameters"], 0),
+            "share": number(100 * row["trainable_parameters"] / row["parameters"], 2) if row["parameters"] else NOTHING,
         }
         for row in arms.to_dict("records")
     ]
