@@ -125,6 +125,13 @@ def initial_share(arm: PlannedModel, baseline: PlannedModel) -> float:
 def _remarks(recipe: Recipe, model: nn.Module, data: LoadedData, loaded: Loaded | None) -> Iterator[str]:
     if loaded is not None:
         yield f"{loaded}."
+    optimizer = recipe.optimizer
+    if optimizer.scale_with_batch is not None:
+        given, factor = float(optimizer.settings()["lr"]), optimizer.scale_with_batch.factor(recipe.batch_size)
+        of = optimizer.scale_with_batch.of
+        yield f"The learning rate {given:g} is for batches of {of}; batches of {recipe.batch_size} train at {given * factor:.4g}."
+    if optimizer.find_lr is not None:
+        yield "The learning rate is found by a range test before the first step of each run; its summary tells which."
     wanted = recipe.model.preprocessing()
     if wanted is not None:
         yield from contradictions(recipe, data.shape, wanted)

@@ -41,6 +41,10 @@ COUNTS = ("best_epoch", "epochs", "steps", "peak_memory_bytes", "parameters", "t
 PER_IMAGE = ("id", "label", "prediction", "loss", "p_true")
 
 
+MC_DROPOUT = ("part", "scheme", "masks", "repeat", "accuracy", "loss")
+"""Columns of mc_dropout.csv."""
+
+
 class Results:
     """One study's folder, read afresh where it is asked: tables, a comparison, a page.
 
@@ -133,6 +137,15 @@ class Results:
     def steps(self) -> pd.DataFrame:
         """One row an optimizer step of every run that has begun: arm, seed, and the columns of steps.csv."""
         return self._rows("steps.csv", RunFolder.STEPS)
+
+    def mc_dropout(self) -> pd.DataFrame:
+        """Dropout at test time, of every finished run whose recipe asks for it (`evaluate.mc_dropout`, report row M3).
+
+        Returns:
+            One row per arm, seed, part (``validation``, ``test``), scheme (``scaling``, ``logits``, ``probabilities``), number of `masks`
+            (0 for plain scaling) and `repeat` of the masks: `accuracy` in [0, 1] and `loss`, the mean negative log-likelihood in nats.
+        """
+        return self._rows("mc_dropout.csv", MC_DROPOUT)
 
     def _rows(self, file: str, columns: Sequence[str]) -> pd.DataFrame:
         import pandas as pd
