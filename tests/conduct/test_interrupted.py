@@ -20,7 +20,12 @@ seeds: 1
 
 def begun(study, runs):
     words = [sys.executable, "-m", "contrast", "run", str(study), "--runs", str(runs)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding_ctrl_c)
+
+
+def heeding_ctrl_c():
+    """As at a terminal; what is started in the background of a script has Ctrl-C ignored, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupted(study, runs, number, after_epoch):
