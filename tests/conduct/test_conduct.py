@@ -85,6 +85,7 @@ def test_a_failed_run_is_named_with_its_cause_and_does_not_stop_the_others(tmp_p
     assert not failure.exists()
 
 
+@pytest.mark.slow
 def test_a_run_owned_by_another_process_is_left_to_it(tmp_path):
     asked = study(seeds=1)
     prepared = plan(asked, doing(asked, tmp_path))
@@ -106,6 +107,7 @@ def _take_all(orders, queue):
         conduct.carry_out(order, lambda event: queue.put((event.kind, event.arm)) if event.kind not in ("started", "progress") else None)
 
 
+@pytest.mark.slow
 def test_local_processes_give_the_same_bits_as_one_process_with_as_many_threads(tmp_path):
     asked = study(seeds=1)
     local = doing(asked, tmp_path / "local", executor="local", workers=2)
@@ -120,6 +122,7 @@ def test_local_processes_give_the_same_bits_as_one_process_with_as_many_threads(
             assert (tmp_path / "local" / name / file).read_bytes() == (tmp_path / "alone" / name / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_local_processes_tell_the_end_of_every_run_exactly_once(tmp_path):
     asked = study()
     local = doing(asked, tmp_path, executor="local", workers=2)
@@ -177,6 +180,7 @@ def test_the_split_is_kept_by_image_id_and_held_by_later_plans(tmp_path):
     assert set(parquet["id"]) == set(kept["validation"])
 
 
+@pytest.mark.slow
 def test_an_arm_trained_on_wrong_labels_is_found_to_hurt_and_one_that_changes_an_unused_draw_is_not_judged(tmp_path):
     base = {
         "data": {"use": "mnist5k", "train": 1000},

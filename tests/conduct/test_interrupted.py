@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 STUDY = """
 question: Is it resumable?
 base:
@@ -40,6 +42,7 @@ def interrupted(study, runs, number, after_epoch):
     return running.returncode, told
 
 
+@pytest.mark.slow
 def test_both_signals_leave_a_study_that_the_same_command_finishes(tmp_path):
     study, runs = tmp_path / "long.yaml", tmp_path / "runs"
     study.write_text(STUDY)

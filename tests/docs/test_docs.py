@@ -85,6 +85,7 @@ def test_examples_in_docstrings_are_right() -> None:
             assert doctest.testmod(importlib.import_module(name)).failed == 0, name
 
 
+@pytest.mark.slow
 def test_the_worked_examples_of_contributing_pass_the_contract_tests(tmp_path: Path) -> None:
     """The files of CONTRIBUTING.md are laid over a copy of the package, where pytest finds them as in a checkout."""
     page = Page.at(ROOT / "CONTRIBUTING.md")
