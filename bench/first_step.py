@@ -21,14 +21,14 @@ def watched() -> None:
 
 
 if __name__ == "__main__":
-    from contrast import doors
+    from contrast import prepare
 
-    plain = doors.plan
+    plain = prepare.prepare
 
-    def planned(*words):
-        made = plain(*words)
+    def prepared(*words, **more):
+        made = plain(*words, **more)
         watched()
         return made
 
-    doors.plan = planned
+    prepare.prepare = prepared
     sys.exit(cli.main(["run", "quickstart", "--runs", sys.argv[1], "--quiet"]))

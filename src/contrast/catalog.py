@@ -114,6 +114,19 @@ def _is_config(thing: Any) -> bool:
     return isinstance(thing, type) and issubclass(thing, Ingredient) and not thing.__name__.startswith("_")
 
 
+def check_writable(settings: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments of outside code that no study file can hold.
+
+    Raises:
+        InputError: they hold something else than plain data.
+    """
+    try:
+        json.dumps(dict(settings), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        plain = "give text, finite numbers, true, false, null, lists and mappings"
+        raise InputError(f"its settings can't be written to a file: {error}", right=plain) from None
+
+
 class OutsideModel(ModelIngredient):
     """A factory of networks that lies outside the package; its settings are the factory's keyword arguments."""
 
@@ -127,11 +140,7 @@ class OutsideModel(ModelIngredient):
 
     @classmethod
     def of(cls, target: str, factory: Callable[..., nn.Module], settings: Mapping[str, Any]) -> OutsideModel:
-        try:
-            json.dumps(dict(settings), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            plain = "give text, finite numbers, true, false, null, lists and mappings"
-            raise InputError(f"its settings can't be written to a file: {error}", right=plain) from None
+        check_writable(settings)
         made = cls(**settings)
         made._target, made._factory = target, factory
         return made

@@ -81,7 +81,7 @@ class ImageFilesIngredient(DataIngredient):
         if damages and self.damaged == "stop":
             raise _stopped(damages, found)
         sound = [at for at in range(len(entries)) if at not in opened.reasons]
-        told = [f"left out: {_told(damages)}"] if damages else []
+        told = [f"left out: {listed_damages(damages)}"] if damages else []
         images = _images(self._middle(opened.pixels), found, sound, (*found.notes, *opened.notes, *told))
         images = opened.with_fingerprint(images)
         _check(images, found)
@@ -90,11 +90,7 @@ class ImageFilesIngredient(DataIngredient):
     def _look(self, entries: Sequence[Entry]) -> tuple[Look, tuple[str, ...]]:
         if self.shorter_side is not None:
             return Look(self.shorter_side, self.shorter_side, self.resize, self.channels), ()
-        sides = _sides(self.size) if self.size is not None else _own_size(entries)
-        if sides is not None:
-            return Look(*sides, self.resize, self.channels), ()
-        note = f"the images have several sizes; each was brought to {_DEFAULT_SIDE}×{_DEFAULT_SIDE} (resize: {self.resize}); `size` chooses another"
-        return Look(_DEFAULT_SIDE, _DEFAULT_SIDE, self.resize, self.channels), (note,)
+        return look_at(entries, self.size, self.resize, self.channels)
 
     def _middle(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What `size` cuts out; a view, so that a set on the disk stays there."""
@@ -124,7 +120,18 @@ def _images(pixels: NDArray[np.uint8], found: Listed, sound: Sequence[int], note
     )
 
 
-def _own_size(entries: Sequence[Entry]) -> tuple[int, int] | None:
+def look_at(
+    entries: Sequence[Entry], size: int | tuple[int, int] | None, resize: Literal["crop", "whole", "pad"], channels: Literal[1, 3]
+) -> tuple[Look, tuple[str, ...]]:
+    """The size and mode of every image, and a note where images of several sizes are brought to one that nobody chose."""
+    sides = _sides(size) if size is not None else own_size(entries)
+    if sides is not None:
+        return Look(*sides, resize, channels), ()
+    note = f"the images have several sizes; each was brought to {_DEFAULT_SIDE}×{_DEFAULT_SIDE} (resize: {resize}); `size` chooses another"
+    return Look(_DEFAULT_SIDE, _DEFAULT_SIDE, resize, channels), (note,)
+
+
+def own_size(entries: Sequence[Entry]) -> tuple[int, int] | None:
     """Height and width if all readable images have the same, else None; stops at the first block that differs."""
     sizes: set[tuple[int, int]] = set()
     for start in range(0, len(entries), _HEADS):
@@ -141,11 +148,12 @@ def _check(images: Images, found: Listed) -> None:
         raise InputError(f"class {images.classes[int(left.argmin())]!r} has no image that can be read", where=found.where, right="mend its images")
 
 
-def _told(damages: Sequence[Damage]) -> str:
+def listed_damages(damages: Sequence[Damage]) -> str:
+    """The first of them by name, and how many more there are."""
     shown = ", ".join(str(damage) for damage in damages[:_SHOWN])
     return shown + (f", and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else "")
 
 
 def _stopped(damages: Sequence[Damage], found: Listed) -> InputError:
-    told = f"{len(damages)} of {len(found.entries)} files can't be used: {_told(damages)}"
+    told = f"{len(damages)} of {len(found.entries)} files can't be used: {listed_damages(damages)}"
     return InputError(told, where=found.where, right="mend them, or leave them out: damaged: skip")

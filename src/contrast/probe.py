@@ -67,11 +67,12 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
     paces = {shape: _pace(order, places) for shape, order in asked.items()}
     if not paces:
         return Expected(0.0, 0, 0)
+    held = {split: _held(order, places) for split, order in {order.split: order for order in prepared.orders}.items()}
     mean = Pace(*(sum(values) / len(paces) for values in zip(*map(dataclasses.astuple, paces.values()), strict=True)))
-    each = [_seconds(order, paces.get(_shape(order.recipe), mean), places) for order in prepared.orders]
+    each = [_seconds(order, paces.get(_shape(order.recipe), mean), held[order.split]) for order in prepared.orders]
     search = prepared.plan.study.search
     trials = (search.trials - len(prepared.plan.trials)) * sum(each) / len(each) if search else 0.0  # taken to be like the arms
-    frozen = max(pace.features for pace in paces.values()) * max(_images(order, places) for order in prepared.orders)  # arms mostly share them
+    frozen = max(pace.features for pace in paces.values()) * max(map(sum, held.values()))  # arms mostly share them
     total = sum(each) + trials + frozen
     return Expected(total / executor.side_by_side, len(paces), len(first))
 
@@ -87,12 +88,12 @@ def _pace(order: Order, places: Places) -> Pace:
     machine.prepare()
     _timed(recipe, WARM_UP, machine, data)
     clock, images, evaluated = _timed(recipe, TIMED, machine, data)
-    return Pace(clock["train"] / min(TIMED, _steps(recipe, data)), clock["evaluate"] / evaluated, clock.get("features", 0.0) / images)
+    return Pace(clock["train"] / min(TIMED, _steps(recipe, len(data.train))), clock["evaluate"] / evaluated, clock.get("features", 0.0) / images)
 
 
 def _timed(recipe: Recipe, steps: int, machine: Machine, data: LoadedData) -> tuple[dict[str, float], int, int]:
     """Seconds by purpose of a short training on few images, how many those are, and how many were evaluated; nothing of it is kept."""
-    budget = min(steps, _steps(recipe, data))
+    budget = min(steps, _steps(recipe, len(data.train)))
     with tempfile.TemporaryDirectory(prefix="contrast-probe-") as folder:
         few = _few(data, recipe.batch_size * budget, Path(folder))
         short = recipe.model_copy(update={"steps": budget, "evaluate": None})
@@ -121,19 +122,21 @@ def _read(order: Order, places: Places) -> tuple[Recipe, Machine, LoadedData]:
     return recipe, machine, data_of(recipe, places, machine.device, order.split)
 
 
-def _steps(recipe: Recipe, data: LoadedData) -> int:
-    return recipe.steps if recipe.steps is not None else recipe.epochs * (len(data.train) // recipe.batch_size)
+def _steps(recipe: Recipe, train: int) -> int:
+    return recipe.steps if recipe.steps is not None else recipe.epochs * (train // recipe.batch_size)
 
 
-def _seconds(order: Order, pace: Pace, places: Places) -> float:
-    recipe, _, data = _read(order, places)
-    watched = len(data.test) if recipe.evaluate is not None and recipe.evaluate.test_every_epoch else 0
-    steps = _steps(recipe, data)
-    epochs = math.ceil(steps / max(1, len(data.train) // recipe.batch_size))
-    images = epochs * (len(data.validation) + watched) + len(data.validation) + len(data.train) + (len(data.test) if order.judged else 0)
-    return steps * pace.step + images * pace.image
-
-
-def _images(order: Order, places: Places) -> int:
+def _held(order: Order, places: Places) -> tuple[int, int, int]:
+    """Images that train, choose and judge."""
     _, _, data = _read(order, places)
-    return len(data.train) + len(data.validation) + len(data.test)
+    return len(data.train), len(data.validation), len(data.test)
+
+
+def _seconds(order: Order, pace: Pace, held: tuple[int, int, int]) -> float:
+    recipe = Recipe.parse(order.recipe, trust=True)
+    train, validation, test = held
+    watched = test if recipe.evaluate is not None and recipe.evaluate.test_every_epoch else 0
+    steps = _steps(recipe, train)
+    epochs = math.ceil(steps / max(1, train // recipe.batch_size))
+    images = epochs * (validation + watched) + validation + train + (test if order.judged else 0)
+    return steps * pace.step + images * pace.image

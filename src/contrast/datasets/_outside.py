@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from contrast.catalog import check_writable
 from contrast.errors import ContrastError, InputError
 from contrast.images import PARTS, Images
 from contrast.protocols import DataIngredient, Places, Share
@@ -34,11 +34,7 @@ class OutsideData(DataIngredient):
         Raises:
             InputError: settings can't be written to a file.
         """
-        try:
-            json.dumps(dict(settings), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            plain = "give text, finite numbers, true, false, null, lists and mappings"
-            raise InputError(f"its settings can't be written to a file: {error}", right=plain) from None
+        check_writable(settings)
         made = cls(**settings)
         made._target, made._factory = target, factory
         return made

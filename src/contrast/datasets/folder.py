@@ -13,18 +13,13 @@ from pydantic import Field
 
 from contrast import archives, exclusions
 from contrast.class_folders import ClassFolders, scan
-from contrast.decode import Damage, Facts, Look, each, facts
+from contrast.decode import Damage
 from contrast.decoded import Wanted, decoded, kept_in
 from contrast.errors import InputError
+from contrast.image_files import Side, listed_damages, look_at
 from contrast.images import Images
 from contrast.official import missing
 from contrast.protocols import DataIngredient, Places, Share
-
-_DEFAULT_SIDE = 64
-_SHOWN = 5
-_HEADS = 256
-
-Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Folder(DataIngredient):
@@ -79,7 +74,12 @@ class Folder(DataIngredient):
 
     def _loaded(self, found: ClassFolders, places: Places) -> tuple[Images, list[Damage], ClassFolders]:
         settings = (self.size, self.resize, self.channels)
-        files = Wanted([entry.id for entry in found.entries], [entry.location for entry in found.entries], settings, partial(self._look, found))
+        files = Wanted(
+            [entry.id for entry in found.entries],
+            [entry.location for entry in found.entries],
+            settings,
+            partial(look_at, found.entries, self.size, self.resize, self.channels),
+        )
         opened = decoded(files, kept_in(places, (str(found.root), *settings, self.exclude)))
         damages = found.damages + [Damage(found.entries[at].id, reason) for at, reason in opened.reasons.items()]
         entries = [entry for at, entry in enumerate(found.entries) if at not in opened.reasons]
@@ -104,28 +104,6 @@ class Folder(DataIngredient):
             return archives.unpacked(found, archives.kept_in(places))
         return found
 
-    def _look(self, found: ClassFolders) -> tuple[Look, tuple[str, ...]]:
-        """The size and mode of every image, and a note where images of several sizes were brought to one that nobody chose."""
-        if self.size is not None:
-            height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
-            return Look(height, width, self.resize, self.channels), ()
-        own = _own_size(found)
-        if own is not None:
-            return Look(*own, self.resize, self.channels), ()
-        note = f"the images have several sizes; each was brought to {_DEFAULT_SIDE}×{_DEFAULT_SIDE} (resize: {self.resize}); `size` chooses another"
-        return Look(_DEFAULT_SIDE, _DEFAULT_SIDE, self.resize, self.channels), (note,)
-
-
-def _own_size(found: ClassFolders) -> tuple[int, int] | None:
-    """Height and width if all readable images have the same, else None; stops at the first block that differs."""
-    sizes: set[tuple[int, int]] = set()
-    for start in range(0, len(found.entries), _HEADS):
-        heads = each(partial(facts), [entry.path for entry in found.entries[start : start + _HEADS]])
-        sizes |= {(head.height, head.width) for head in heads if isinstance(head, Facts)}
-        if len(sizes) > 1:
-            return None
-    return sizes.pop() if sizes else None
-
 
 def _quarantined(images: Images, damages: list[Damage], found: ClassFolders) -> Images:
     """List the damaged files in the current folder, and say so; a name that is not plain is written plainly."""
@@ -137,9 +115,7 @@ def _quarantined(images: Images, damages: list[Damage], found: ClassFolders) -> 
 
 
 def _told(damages: list[Damage], what: str) -> str:
-    shown = ", ".join(str(damage) for damage in damages[:_SHOWN])
-    more = f", and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else ""
-    return f"{len(damages)} {'file that is' if len(damages) == 1 else 'files that are'} no usable image {what}: {shown}{more}"
+    return f"{len(damages)} {'file that is' if len(damages) == 1 else 'files that are'} no usable image {what}: {listed_damages(damages)}"
 
 
 def _stopped(damages: list[Damage], found: ClassFolders) -> InputError:
