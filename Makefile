@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PEERS  := $(VENV)-peers
 LOCK   := requirements.lock
 
 .DEFAULT_GOAL := help
@@ -32,8 +33,15 @@ check: $(STAMP)  ## format, lint, types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(STAMP)  ## measure speed on this machine (needs CIFAR-10 in $$CONTRAST_DATA)
-	@$(BIN)/python bench/speed.py
+# The peers have an environment of their own that sees ours: what they bring along must not change what we test.
+$(PEERS)/.installed: $(STAMP) bench/peers.txt
+	@$(BIN)/python -m venv $(PEERS)
+	@$(BIN)/python -c "import sysconfig; print('$(CURDIR)/src', sysconfig.get_path('purelib'), sep='\n')" > "$$(echo $(PEERS)/lib/python3*/site-packages)/contrast.pth"
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers.txt
+	@touch $@
+
+bench: $(PEERS)/.installed  ## measure speed beside the peers (needs CIFAR-10 and cats_vs_dogs in $$CONTRAST_DATA, 1 hour)
+	@$(PEERS)/bin/python bench/speed.py $(BENCH)
 
 docs: $(STAMP)  ## write docs/reference from the code
 	@$(BIN)/python docs/reference.py
@@ -45,4 +53,4 @@ lock: $(STAMP)  ## pin what is installed into requirements.lock
 	@$(BIN)/python -m pip freeze --exclude-editable --exclude contrast > $(LOCK)
 
 clean:  ## remove .venv
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

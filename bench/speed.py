@@ -1,7 +1,8 @@
-"""Measure speed on this machine and write docs/benchmarks.md: ours against a bare step and a plain loop, in one run.
+"""Measure speed on this machine and write docs/benchmarks.md: ours beside a bare step, a plain loop and the peers, in one run.
 
-`make bench` or `python bench/speed.py [--seconds 12] [--rounds 3]`. Each measurement is a process of its own; subjects
-are interleaved, and medians over rounds are compared. Needs CIFAR-10 (`$CONTRAST_DATA`) and a quiet machine.
+`make bench` or `python bench/speed.py [--seconds 8] [--rounds 3]`. Each measurement is a process of its own; subjects
+are interleaved, and medians over rounds are compared. Needs CIFAR-10 and cats_vs_dogs (`$CONTRAST_DATA`), a quiet machine,
+and for the peers what `bench/peers.txt` lists; a peer that is not installed stands in the table as such.
 """
 
 from __future__ import annotations
@@ -20,33 +21,163 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAIRS = [
-    ("u3-b256", "contrast", "bare", "loop over bare steps, U3's net, batch 256", "≥ 0.97"),
-    ("u3-b32", "contrast", "bare", "loop over bare steps, U3's net, batch 32", "—"),
-    ("u3-b32-flip-crop", "contrast", "plain", "against the plain loop, U3's net, batch 32, flip + crop", "≥ 2"),
-    ("u3-b256-flip-crop", "contrast", "plain", "against the plain loop, U3's net, batch 256, flip + crop", "—"),
-]
+SUBJECTS = (
+    "contrast",
+    "bare",
+    "plain",
+    "plain-2",
+    "plain-bf16",
+    "timm",
+    "lightning",
+    "lightning-bf16",
+    "fastai",
+    "skorch",
+    "keras-torch",
+    "keras-jax",
+)
+AS_THEY_SHIP = ("plain", "plain-2", "timm", "lightning", "fastai", "skorch", "keras-torch", "keras-jax")
+BY_HAND = ("plain-bf16", "lightning-bf16")
+NETS = {"u3-b32": "U3, batch 32", "u3-b256": "U3, batch 256", "n7-b64": "N7, batch 64", "s1-bn-b128": "S1 with batch norm, batch 128"}
+RESNET = {"resnet18-64px-b64": "ResNet-18 at 64 px, batch 64"}
+PLAIN_GOALS = {"u3-b32-flip-crop": 2.5, "u3-b256-flip-crop": 3.0, "n7-b64-flip-crop": 2.2, "s1-bn-b128-flip-crop": 2.6, "u3-b32-seven": 6.0}
+PEER_GOALS = {"u3-b32": 1.6, "u3-b256": 1.6, "n7-b64": 1.4, "s1-bn-b128": 1.3}
+BARE_GOALS = {"u3-b32-none": 0.92, "u3-b256-none": 0.98, "s1-bn-b128-none": 0.98}
+LISTS = {"none": "no augmentation", "flip-crop": "flip + crop", "seven": "S5's seven"}
+
+Taken = dict[tuple[str, str], list[float | None]]
+"""(work, subject) → images per second by round; None where the peer could not be measured."""
 
 
-def measured(subject: str, work: str, seconds: float) -> float:
-    """Images per second, in a process of its own."""
-    done = subprocess.run([sys.executable, ROOT / "bench/work.py", subject, work, str(seconds)], capture_output=True, text=True, check=True, cwd=ROOT)
-    return float(json.loads(done.stdout)["images_per_second"])
+def measured(subject: str, work: str, seconds: float) -> float | None:
+    """Images per second, in a process of its own; None, with the last line of its error printed, where it fails."""
+    command = [sys.executable, ROOT / "bench/work.py", subject, work, str(seconds)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        if subject in ("contrast", "bare", "plain"):
+            raise SystemExit(done.stderr)
+        print(f"{work:28} {subject:15} {done.stderr.strip().splitlines()[-1][:120]}", flush=True)
+        return None
+    value = float(json.loads(done.stdout.strip().splitlines()[-1])["images_per_second"])
+    print(f"{work:28} {subject:15} {value:8.0f} images/s", flush=True)
+    return value
 
 
-def ratios(seconds: float, rounds: int) -> list[str]:
-    """The table of ratios, as Markdown rows."""
-    rows = ["| what | ours, images/s | the other's | ratio | range over rounds | goal |", "|---|---|---|---|---|---|"]
-    for work, ours, other, words, goal in PAIRS:
-        taken: dict[str, list[float]] = {ours: [], other: []}
-        for number in range(rounds):
-            for subject in (ours, other) if number % 2 == 0 else (other, ours):
-                taken[subject].append(measured(subject, work, seconds))
-                print(f"{work:24} {subject:10} {taken[subject][-1]:8.0f} images/s", flush=True)
-        each = [a / b for a, b in zip(taken[ours], taken[other], strict=True)]
-        first, second = statistics.median(taken[ours]), statistics.median(taken[other])
-        rows.append(f"| {words} | {first:,.0f} | {second:,.0f} | {first / second:.2f} | {min(each):.2f} … {max(each):.2f} | {goal} |")
+def measure_all(works: list[str], subjects: tuple[str, ...], seconds: float, rounds: int) -> Taken:
+    """Every subject on every work, in turns: forwards in even rounds, backwards in odd ones."""
+    taken: Taken = {(work, subject): [] for work in works for subject in subjects}
+    for number in range(rounds):
+        for work in works:
+            for subject in subjects if number % 2 == 0 else subjects[::-1]:
+                failed = taken[work, subject] and taken[work, subject][-1] is None
+                taken[work, subject].append(None if failed else measured(subject, work, seconds))
+    return taken
+
+
+def median(taken: Taken, work: str, subject: str) -> float | None:
+    """Over the rounds."""
+    values = [value for value in taken[work, subject] if value is not None]
+    return statistics.median(values) if values else None
+
+
+def best(taken: Taken, work: str, subjects: tuple[str, ...]) -> str | None:
+    """The fastest of some subjects."""
+    found = {subject: median(taken, work, subject) for subject in subjects if (work, subject) in taken}
+    return max((subject for subject, value in found.items() if value), key=lambda subject: found[subject] or 0.0, default=None)
+
+
+def ratio(taken: Taken, work: str, other: str) -> str:
+    """Ours over another's: of the medians, and the range over rounds."""
+    ours, theirs = taken[work, "contrast"], taken[work, other]
+    each = [a / b for a, b in zip(ours, theirs, strict=True) if a and b]
+    middle = (median(taken, work, "contrast") or 0.0) / (median(taken, work, other) or 1.0)
+    return f"{middle:.2f} ({min(each):.2f} … {max(each):.2f})"
+
+
+def against_goal(told: str, goal: float | None) -> str:
+    """The goal, and whether the ratio of medians meets it."""
+    if goal is None:
+        return "—"
+    return f"≥ {goal:g}" if float(told.split()[0]) >= goal else f"≥ {goal:g}: **not met**"
+
+
+def rates_table(taken: Taken, works: list[str]) -> list[str]:
+    """Images per second of everybody."""
+    rows = [f"| work | {' | '.join(SUBJECTS)} |", f"|---|{'---|' * len(SUBJECTS)}"]
+    for work in works:
+        cells = [median(taken, work, subject) if (work, subject) in taken else None for subject in SUBJECTS]
+        rows.append(f"| {words(work)} | " + " | ".join("—" if cell is None else f"{cell:,.0f}" for cell in cells) + " |")
     return rows
+
+
+def words(work: str) -> str:
+    """A work's name for people."""
+    net = next(net for net in (*NETS, *RESNET) if work.startswith(net))
+    return f"{(NETS | RESNET)[net]}, {LISTS[work.removeprefix(f'{net}-')]}"
+
+
+def goals_table(taken: Taken, works: list[str]) -> list[str]:
+    """Ratios of ours: against the plain loop (a), the best peer as it ships and with bf16 by hand (b), bare steps (c)."""
+    rows = ["| work | goal | against | ratio, range over rounds | wanted |", "|---|---|---|---|---|"]
+    for work in works:
+        told = ratio(taken, work, "plain")
+        rows.append(f"| {words(work)} | a | plain fp32 loop | {told} | {against_goal(told, PLAIN_GOALS.get(work))} |")
+        net = next(net for net in (*NETS, *RESNET) if work.startswith(net))
+        for others, name, goal in ((AS_THEY_SHIP, "best peer as it ships", PEER_GOALS.get(net)), (BY_HAND, "best peer with bf16 by hand", 1.0)):
+            peer = best(taken, work, others)
+            if peer is not None:
+                told = ratio(taken, work, peer)
+                rows.append(f"| | b | {name}: {peer} | {told} | {against_goal(told, goal)} |")
+        if work in BARE_GOALS:
+            told = ratio(taken, work, "bare")
+            rows.append(f"| | c | bare steps | {told} | {against_goal(told, BARE_GOALS[work])} |")
+    return rows
+
+
+def evaluation_table(seconds: float, rounds: int) -> list[str]:
+    """Evaluation of CIFAR-10's test images with U3's net."""
+    taken = measure_all(["u3-b256-none"], ("evaluate", "plain-evaluate"), seconds, rounds)
+    ours, plain = median(taken, "u3-b256-none", "evaluate") or 0.0, median(taken, "u3-b256-none", "plain-evaluate") or 1.0
+    return [
+        "| what | ours, images/s | plain loop | ratio |",
+        "|---|---|---|---|",
+        f"| evaluation, U3 | {ours:,.0f} | {plain:,.0f} | {ours / plain:.2f} |",
+    ]
+
+
+PACKED = """question: Packing of runs.
+base:
+  data: {use: cifar10, train: 20000, test: 1000, validation: 1000}
+  model: {use: convnet, channels: [[32, 32], [64, 64]], padding: 0, head: [512]}
+  optimizer: {use: sgd, lr: 0.001, momentum: 0.9}
+  epochs: 1
+  batch_size: %d
+arms:
+  second: {optimizer.lr: 0.002}
+  third: {optimizer.lr: 0.003}
+seeds: 4
+"""
+
+
+def packing_table(rounds: int) -> list[str]:
+    """(e) twelve runs of U3: two workers of one thread against one by one with two threads; and (h) the share of keeping."""
+    rows = ["| what | one by one, s | two workers, s | ratio, range over rounds | wanted |", "|---|---|---|---|---|"]
+    shares: list[float] = []
+    for batch in (32, 256):
+        seconds: dict[str, list[float]] = {"inline": [], "local": []}
+        for _ in range(rounds):
+            for executor, taken in seconds.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    study = Path(folder) / "packed.yaml"
+                    study.write_text(PACKED % batch, encoding="utf-8")
+                    more = ["--executor", "local", "--workers", "2"] if executor == "local" else []
+                    taken.append(wall([sys.executable, "-m", "contrast", "run", str(study), "--runs", f"{folder}/runs", "--quiet", *more]))
+                    kept = [json.loads(path.read_text()) for path in Path(folder).glob("runs/*/summary.json")]
+                    shares += [run["keeping_seconds"] / run["seconds"] for run in kept]
+        each = [a / b for a, b in zip(seconds["inline"], seconds["local"], strict=True)]
+        one, two = (statistics.median(seconds[name]) for name in ("inline", "local"))
+        told = f"{one / two:.2f} ({min(each):.2f} … {max(each):.2f})"
+        rows.append(f"| (e) 12 runs of U3, batch {batch} | {one:.1f} | {two:.1f} | {told} | {against_goal(told, 1.25)} |")
+    return [*rows, "", f"Keeping (checkpoints, rows) took {100 * statistics.median(shares):.1f} % of the time of these short runs (median)."]
 
 
 def wall(words: list[str], **more: object) -> float:
@@ -81,7 +212,7 @@ def start_up() -> list[str]:
         "|---|---|---|",
         f"| `import contrast` (beyond an empty Python) | {imported:.3f} | ≤ 0.1 |",
         f"| `contrast --help` | {helped:.2f} | ≤ 0.3 |",
-        f"| `contrast run quickstart` to the first training step | {begun:.1f} | ≤ 5 |",
+        f"| `contrast run quickstart` to the first training step | {begun:.1f} | ≤ 4 |",
     ]
 
 
@@ -108,20 +239,36 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=12.0, help="length of one measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each pair is measured")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks.md")
+    parser.add_argument("--nets", nargs="*", default=[*NETS, *RESNET], choices=[*NETS, *RESNET], help="only these nets")
+    parser.add_argument("--lists", nargs="*", default=list(LISTS), choices=LISTS, help="only these augmentations")
+    parser.add_argument("--subjects", nargs="*", default=list(SUBJECTS), choices=SUBJECTS, help="only these; contrast and plain are always there")
     asked = parser.parse_args()
+    works = [f"{net}-{augment}" for net in asked.nets for augment in asked.lists]
+    subjects = tuple(subject for subject in SUBJECTS if subject in {"contrast", "plain", "bare", *asked.subjects})
+    taken = measure_all(works, subjects, asked.seconds, asked.rounds)
     page = [
         "# Benchmarks",
         "",
-        f"Measured on {date.today()} by `python bench/speed.py --seconds {asked.seconds:g} --rounds {asked.rounds}` on: {machine()}.",
+        f"Measured on {date.today()} by `python bench/speed.py {' '.join(sys.argv[1:])}` on: {machine()}.",
         "Medians over rounds, subjects interleaved, each measurement in a process of its own. Ratios are what to read: images per second",
         "are this machine's. *Bare* is forward, backward and update on one fixed batch under the same precision and memory format;",
-        "*plain* is the loop of a course report: torchvision transforms an image, DataLoader (0 workers), fp32.",
+        "*plain* is the loop of a course report: torchvision transforms an image, DataLoader (0 workers; *plain-2*: 2), fp32;",
+        "*plain-bf16* the same with bf16 autocast and channels-last. Peers' versions: " + peers_versions() + ".",
         "",
-        "## Training",
-        *ratios(asked.seconds, asked.rounds),
+        "## Ratios against the goals",
+        *goals_table(taken, works),
+        "",
+        "## Images per second",
+        *rates_table(taken, works),
+        "",
+        "## Evaluation",
+        *evaluation_table(asked.seconds, asked.rounds),
+        "",
+        "## Many runs",
+        *packing_table(asked.rounds),
         "",
         "## Start-up",
         *start_up(),
@@ -132,6 +279,17 @@ def main() -> None:
     ]
     asked.out.write_text("\n".join(page), encoding="utf-8")
     print(f"wrote {asked.out}")
+
+
+def peers_versions() -> str:
+    """Of what is installed of them."""
+    found = []
+    for package in ("lightning", "keras", "jax", "fastai", "skorch", "timm"):
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return ", ".join(found)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Subjects do the same work: net, data, batch size and augmentation of a row of th
 
 * contrast   what a user gets: our loop, rows and all, machine plan as resolved
 * bare       forward, backward, update on one fixed batch in the same plan: what our loop is held against
-* plain      the plain PyTorch loop of a course report: torchvision transforms a image, DataLoader, fp32
+* evaluate   our evaluation of 10,000 images, and `plain-evaluate` the plain loop's
+* the rest   `peers.py`
 """
 
 from __future__ import annotations
@@ -16,130 +17,132 @@ import tempfile
 import time
 from pathlib import Path
 
-WORKS = {
-    "u3-b32": {"channels": [[32, 32], [64, 64]], "padding": 0, "head": [512], "batch": 32, "augment": False},
-    "u3-b32-flip-crop": {"channels": [[32, 32], [64, 64]], "padding": 0, "head": [512], "batch": 32, "augment": True},
-    "u3-b256": {"channels": [[32, 32], [64, 64]], "padding": 0, "head": [512], "batch": 256, "augment": False},
-    "u3-b256-flip-crop": {"channels": [[32, 32], [64, 64]], "padding": 0, "head": [512], "batch": 256, "augment": True},
-    "s1-bn-b128-flip-crop": {"channels": [128, 512, 512, 512, 512], "norm": "batch", "batch": 128, "augment": True},
+sys.path.insert(0, str(Path(__file__).parent))
+import peers
+
+U3 = {"use": "convnet", "channels": [[32, 32], [64, 64]], "padding": 0, "head": [512]}
+N7 = {
+    "use": "convnet",
+    "channels": [[32, 64], [128, 128], [256, 256]],
+    "norm": "batch",
+    "norm_on": "first",
+    "activation": "mish",
+    "head": [1024, 1024],
+    "output_activation": "mish",
 }
+S1 = {"use": "convnet", "channels": [128, 512, 512, 512, 512], "norm": "batch"}
+RESNET18 = {"use": "torchvision/resnet18"}
+NETS = {"u3-b32": (U3, 32), "u3-b256": (U3, 256), "n7-b64": (N7, 64), "s1-bn-b128": (S1, 128), "resnet18-64px-b64": (RESNET18, 64)}
+LISTS = {"none": "none", "flip-crop": "flip + crop", "seven": "seven"}
+WORKS = {f"{net}-{short}": (*NETS[net], augment) for net in NETS for short, augment in LISTS.items()}
+SEVEN = [
+    {"use": "flip"},
+    {"use": "vflip"},
+    {"use": "rotate", "degrees": 5},
+    {"use": "grayscale", "p": 0.1},
+    {"use": "translate", "fraction": 0.2},
+    {"use": "color_jitter", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.05},
+]
 
 
 class Enough(Exception):
     """The measurement has taken long enough."""
 
 
-def recipe(work: dict):
+def recipe(name: str):
     from contrast import Recipe
 
-    model = {"use": "convnet", **{key: work[key] for key in ("channels", "padding", "head", "norm") if key in work}}
-    augment = [{"use": "flip"}, {"use": "crop", "padding": 4}] if work["augment"] else []
+    model, batch, augment = WORKS[name]
+    small = name.startswith("resnet")
+    crop = {"use": "crop", "padding": 8 if small else 4}
+    steps = {"none": [], "flip + crop": [{"use": "flip"}, crop], "seven": [crop, *SEVEN]}
+    data = {"use": "cats_vs_dogs"} if small else {"use": "cifar10", "validation": 5000}
     optimizer = {"use": "sgd", "lr": 0.001, "momentum": 0.9}
-    return Recipe(
-        data={"use": "cifar10", "validation": 5000}, augment=augment, model=model, optimizer=optimizer, epochs=1000, batch_size=work["batch"]
-    )
+    return Recipe(data=data, augment=steps[augment], model=model, optimizer=optimizer, epochs=1000, batch_size=batch)
 
 
-def timed_training(work: dict, seconds: float):
-    """A training of ours whose loop stops after some seconds; the clock starts after a warm-up."""
+def training_of(name: str):
+    """A training of ours, ready for its first step."""
     from contrast.engine.machine import resolve
     from contrast.engine.training import Training, load
     from contrast.protocols import Places
     from contrast.store import RunFolder
 
-    made = recipe(work)
+    made = recipe(name)
     machine = resolve().for_recipe(made)
     machine.prepare()
     data = load(made, Places.usual(), machine.device)
-    folder = RunFolder(Path(tempfile.mkdtemp()))
-    return Training.begin(made, machine, data, folder, lambda progress: None), seconds
+    return Training.begin(made, machine, data, RunFolder(Path(tempfile.mkdtemp())), lambda progress: None)
 
 
-def contrast(work: dict, seconds: float) -> dict:
-    training, seconds = timed_training(work, seconds)
-    warm, began, first = max(5, 1000 // work["batch"]), 0.0, 0
-    whole = training.keep_now_and_then
+def task(name: str) -> peers.Task:
+    """The same for the peers."""
+    from contrast.protocols import Places
 
-    def watch() -> None:
-        nonlocal began, first
+    made = recipe(name)
+    images = made.data.read(Places.usual())
+    train = images.parts == "train"
+    pictures, labels, classes = images.pixels[train], images.labels[train].tolist(), len(images.classes)
+    return peers.Task(lambda: made.model.build(images.shape, classes), pictures, labels, made.batch_size, WORKS[name][2], dict(WORKS[name][0]))
+
+
+def contrast(name: str, seconds: float) -> float:
+    training = training_of(name)
+    watch, whole = peers.Watch(training.recipe.batch_size, seconds), training.keep_now_and_then
+
+    def stepped() -> None:
         whole()
-        if training.state.step == warm:
-            began, first = time.perf_counter(), training.state.step
-        elif began and time.perf_counter() - began > seconds:
+        if watch.step():
             raise Enough
 
-    training.keep_now_and_then = watch
+    training.keep_now_and_then = stepped
     with contextlib.suppress(Enough):
         training.recipe.loop.train(training)
-    return {"images_per_second": (training.state.step - first) * work["batch"] / (time.perf_counter() - began)}
+    return watch.images_per_second
 
 
-def bare(work: dict, seconds: float) -> dict:
-    training, seconds = timed_training(work, seconds)
+def bare(name: str, seconds: float) -> float:
+    training = training_of(name)
     images, labels = next(iter(training.batches.of_epoch(0)))
     model, optimizer, loss, machine = training.state.model, training.state.optimizer, training.recipe.loss, training.machine
-
-    def step() -> None:
+    watch = peers.Watch(training.recipe.batch_size, seconds)
+    while True:
         with machine.autocast():
             logits = model(images)
         loss.value(logits.float(), labels).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-
-    return _timed(step, work["batch"], seconds)
-
-
-def plain(work: dict, seconds: float) -> dict:
-    import torch
-    from PIL import Image
-    from torch.utils.data import DataLoader, Dataset
-    from torchvision import transforms
-
-    from contrast.protocols import Places
-
-    made = recipe(work)
-    images = made.data.read(Places.usual())
-    steps = [transforms.RandomHorizontalFlip(), transforms.RandomCrop(32, padding=4)] if work["augment"] else []
-    transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))])
-    pictures = images.pixels[:50000]
-    labels = images.labels[:50000].tolist()
-
-    class Cifar(Dataset):
-        def __len__(self) -> int:
-            return len(labels)
-
-        def __getitem__(self, index: int):
-            return transform(Image.fromarray(pictures[index])), labels[index]
-
-    loader = DataLoader(Cifar(), batch_size=work["batch"], shuffle=True)
-    model = made.model.build((3, 32, 32), 10)
-    for module in model.modules():
-        if hasattr(module, "moment"):
-            module.moment = None
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-    batches = iter(loader)
-
-    def step() -> None:
-        inputs, targets = next(batches)
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-        loss.item()
-
-    return _timed(step, work["batch"], seconds)
+        if watch.step():
+            return watch.images_per_second
 
 
-def _timed(step, batch: int, seconds: float) -> dict:
-    for _ in range(max(5, 1000 // batch)):
-        step()
+def evaluate(name: str, seconds: float) -> float:
+    training = training_of(name)
+    part = training.data.test
+    training.evaluator.outcomes(training.state.model, part)
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        step()
-        done += 1
-    return {"images_per_second": done * batch / (time.perf_counter() - began)}
+        training.evaluator.outcomes(training.state.model, part)
+        done += len(part)
+    return done / (time.perf_counter() - began)
 
+
+def plain_evaluate(name: str, seconds: float) -> float:
+    import torch
+
+    made = task(name)
+    model, watch = made.net().eval(), peers.Watch(made.batch, seconds)
+    with torch.no_grad():
+        for inputs, _ in peers.loader(made):
+            model(inputs).argmax(1)
+            if watch.step():
+                break
+    return watch.images_per_second
+
+
+OURS = {"contrast": contrast, "bare": bare, "evaluate": evaluate, "plain-evaluate": plain_evaluate}
 
 if __name__ == "__main__":
     subject, name, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    print(json.dumps({"contrast": contrast, "bare": bare, "plain": plain}[subject](WORKS[name], seconds)))
+    value = OURS[subject](name, seconds) if subject in OURS else peers.SUBJECTS[subject](task(name), seconds)
+    print(json.dumps({"images_per_second": value}))
