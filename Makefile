@@ -7,7 +7,7 @@ PEERS  := $(VENV)-peers
 LOCK   := requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench docs golden lock clean
+.PHONY: help demo test test-all check bench gallery docs golden lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ $(PEERS)/.installed: $(STAMP) bench/peers.txt
 
 bench: $(PEERS)/.installed  ## measure speed beside the peers (needs CIFAR-10 and cats_vs_dogs in $$CONTRAST_DATA, 1 hour)
 	@$(PEERS)/bin/python bench/speed.py $(BENCH)
+
+gallery: $(STAMP)  ## run what is missing of the five reports' studies and write docs/gallery (BUDGET=full for the reports' own settings)
+	@$(BIN)/python docs/gallery.py --budget $(or $(BUDGET),short)
 
 docs: $(STAMP)  ## write docs/reference from the code
 	@$(BIN)/python docs/reference.py

@@ -9,6 +9,7 @@ tensor of bytes, again the fastest. Prints a table, and one line of JSON last.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -25,6 +26,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from contrast import catalog, keyed
+from contrast.engine.batches import bound
+from contrast.images import Images
 
 FLIP_CROP: list[dict[str, Any]] = [{"use": "crop", "padding": 4}, {"use": "flip"}]
 SEVEN: list[dict[str, Any]] = [
@@ -37,6 +40,9 @@ SEVEN: list[dict[str, Any]] = [
 ]
 GOALS = {"flip + crop": (FLIP_CROP, 20, 40), "S5's seven": (SEVEN, 5, 10)}
 """List → settings, the ratio wanted, and the ratio hoped for."""
+
+NONE = Images(np.zeros((0, 1, 1, 1), np.uint8), np.zeros(0, np.int64), (), (), np.zeros(0, np.str_))
+"""What augmentations are bound to; none of these looks at it."""
 
 BATCHES = 8
 """In a turn: as in an epoch, most batches find the code and the memory that the one before has used."""
@@ -57,14 +63,15 @@ def theirs(library: Any, size: int, count: int) -> Any:
 
 
 def ours(settings: list[dict[str, Any]], batch: Tensor) -> Callable[[], object]:
-    """All steps on a batch, as the engine calls them, the next epoch's draws at each call."""
-    steps, epoch = [catalog.parse("augment", each) for each in settings], iter(range(1 << 30))
-    labels, ids = torch.eye(10)[torch.arange(len(batch)) % 10], keyed.words(f"train/{i}" for i in range(len(batch)))
+    """All steps on a batch, as the engine binds and calls them; draws are those of an epoch of 32 batches, then of the next."""
+    steps, _ = bound([catalog.parse("augment", each) for each in settings], NONE)
+    labels, ids = torch.eye(10)[torch.arange(len(batch)) % 10], keyed.words(f"train/{i}" for i in range(32 * len(batch)))
+    every = itertools.chain.from_iterable(keyed.Draws.of(0, epoch, ids).batches(len(batch)) for epoch in itertools.count())
 
     def call() -> Tensor:
-        images, rows, draws = batch, labels, keyed.Draws.of(0, next(epoch), ids)
+        images, rows, draws = batch, labels, next(every)
         for step in steps:
-            images, rows = step.apply(images, rows, draws)
+            images, rows = step(images, rows, draws)
         return images
 
     return call

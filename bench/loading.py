@@ -6,6 +6,7 @@ All images have 64×64 pixels there, so that neither side resizes. Subjects take
 * first open    scan, decode, keep: once for a folder
 * second open   scan, compare every file's state, read and check what was kept: at every later start
 * epoch         every batch of one epoch gathered from what is held in memory: every epoch
+* streamed      the same with `stream: true`, decoded anew by as many worker processes: an epoch after the first
 * ImageFolder   an epoch of ImageFolder + DataLoader, batches of uint8 tensors, with 0 and with 2 worker processes
 
 Prints the median and the spread of each, and ratios to ours.
@@ -60,6 +61,28 @@ def ours(root: Path) -> tuple[float, float]:
     return opened - began, time.perf_counter() - opened
 
 
+def streamed(root: Path, workers: int) -> float:
+    """Seconds of an epoch that is decoded anew; the processes have begun before."""
+    import numpy as np
+
+    from contrast import catalog
+    from contrast.engine.batches import Batches, Part
+    from contrast.engine.machine import resolve
+    from contrast.engine.streamed import Streamed
+    from contrast.protocols import Places
+
+    images = catalog.parse("data", {"use": "folder", "path": str(root), "stream": True}).read(Places.usual())
+    part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
+    assert isinstance(part.pixels, Streamed)
+    part.pixels.workers.count = workers
+    batches = Batches(part, [], BATCH, 0, resolve())
+    next(batches.of_epoch(0))
+    began = time.perf_counter()
+    count = sum(len(labels) for _, labels in batches.of_epoch(1))
+    assert count == len(images) // BATCH * BATCH
+    return time.perf_counter() - began
+
+
 def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(os.environ["CONTRAST_DATA"]) / "dogs-vs-cats-64"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
@@ -71,6 +94,7 @@ def main() -> None:
         for _ in range(rounds):
             for workers in (0, 2):
                 seconds[f"ImageFolder, {workers} workers"].append(image_folder(root, workers))
+                seconds[f"streamed, {workers} workers"].append(streamed(root, workers))
             opened, epoch = ours(root)
             seconds["second open"].append(opened)
             seconds["epoch"].append(epoch)
@@ -78,6 +102,9 @@ def main() -> None:
     for name, taken in seconds.items():
         middle = statistics.median(taken)
         told = f"{name:<24}{middle:8.3f} s  ({min(taken):.3f} … {max(taken):.3f})"
+        streams = seconds.get(name.replace("ImageFolder", "streamed"))
+        if name.startswith("Image") and streams:
+            told += f"   {middle / statistics.median(streams):6.2f} × streamed"
         print(told + (f"   {middle / second:6.1f} × second open   {middle / epoch:6.1f} × epoch" if name.startswith("Image") else ""))
 
 

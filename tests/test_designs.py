@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from contrast.designs import Factorial, Spaced, Trial
 from contrast.errors import InputError
-from contrast.study import Plan, Study
+from contrast.planned import Plan
+from contrast.study import Study
 
 BASE = {"data": "synthetic", "model": {"use": "convnet", "channels": [8, 16]}, "optimizer": {"use": "sgd", "lr": 0.05}}
 NORM, DROPOUT, MOMENTUM = {"model.norm": "batch"}, {"model.dropout": 0.2}, {"optimizer.momentum": 0.9}

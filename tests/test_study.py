@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from contrast import changes
 from contrast.designs import value_name
 from contrast.errors import InputError
+from contrast.planned import Arm, Plan, slug
 from contrast.recipe import Recipe
-from contrast.study import Arm, Plan, Study, slug
+from contrast.study import Study
 
 BASE = {
     "data": "synthetic",
@@ -253,7 +254,8 @@ class TestChanges:
         found = changes.differences(plan.arms[0].recipe.spec(), plan.arms[1].recipe.spec())
         assert found == {
             "augment.crop": ("on", None), "augment.crop.padding": (2, None), "augment.crop.mode": ("zero", None),
-            "augment.flip": (None, "on"), "augment.flip.p": (None, 0.3), "model.norm": ("none", "batch"), "model.channels": ([8, 16], [8]),
+            "augment.flip": (None, "on"), "augment.flip.p": (None, 0.3), "augment.flip.alternate": (None, False),
+            "model.norm": ("none", "batch"), "model.channels": ([8, 16], [8]),
         }  # fmt: skip
 
     ANY = st.fixed_dictionaries(

@@ -172,7 +172,7 @@ class TestReading:
     @pytest.mark.parametrize("name", sorted(study_file.shipped()))
     def test_every_shipped_study_can_be_planned(self, name: str) -> None:
         plan = study_file.read(study_file.find(name), trust=False).plan()
-        assert len(plan.arms) > 1
+        assert len(plan.arms) > 1 or name.endswith("-best")
         assert plan.study.question.endswith("?")
         assert len(plan.study.seeds) >= 3
 

@@ -11,7 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Arm": "study",
+    "Arm": "planned",
     "Comparison": "compare",
     "ContrastError": "errors",
     "InputError": "errors",

@@ -184,6 +184,46 @@ def _checked(name: str) -> tuple[str, ...]:
     return parts
 
 
+class Stretch(NamedTuple):
+    """A file in a tar archive that is not compressed: its name, and which bytes of the archive it is."""
+
+    name: str
+    start: int
+    size: int
+
+
+def stretches(path: Path) -> Iterator[Stretch]:
+    """Where the files of a tar archive lie in it, in their order, so that they can be read without unpacking it; only heads are read.
+
+    Raises:
+        InputError: the archive is compressed or damaged, or holds what is no plain file (a link, a device, a name that leads out).
+    """
+    end = 0
+    try:
+        with tarfile.open(path, "r:", tarinfo=_Head) as archive:
+            for count, member in enumerate(archive):
+                if count >= MOST_FILES:
+                    raise _Refused(f"holds more than {MOST_FILES:,} files")
+                if not member.isdir():
+                    _check_plain(member)
+                    yield Stretch("/".join(_checked(member.name)), member.offset_data, member.size)
+                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        _check_end(path, end)
+    except _Refused as refused:
+        raise InputError(str(refused), where=str(path), right="get or pack it again") from None
+    except (OSError, tarfile.TarError, ValueError) as error:
+        told = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"is no plain tar archive that can be read ({told})", where=str(path), right="get or pack it again, uncompressed") from error
+
+
+def _check_end(path: Path, end: int) -> None:
+    """Refuse an archive that does not say where it ends: Python's reader takes one that is cut short in a head for a whole one."""
+    with path.open("rb") as stream:
+        stream.seek(end)
+        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise _Refused("is cut short")
+
+
 @contextlib.contextmanager
 def _members(path: Path) -> Iterator[Iterator[_Member]]:
     """What lies in an archive, one after the other; each is to be read before the next is asked for."""
@@ -210,10 +250,14 @@ def _of_tar(archive: tarfile.TarFile) -> Iterator[_Member]:
     for member in archive:
         if member.isdir():
             yield _Member(member.name, None)
-        elif member.isreg() and not member.issparse():
-            yield _Member(member.name, partial(_content, archive, member))
         else:
-            raise _Refused(f"holds {member.name!r}, which is {_kind(member)} and no plain file")
+            _check_plain(member)
+            yield _Member(member.name, partial(_content, archive, member))
+
+
+def _check_plain(member: tarfile.TarInfo) -> None:
+    if not member.isreg() or member.issparse():
+        raise _Refused(f"holds {member.name!r}, which is {_kind(member)} and no plain file")
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

@@ -22,7 +22,8 @@ def cautions(pixels: Mapping[str, object], labels: NDArray[np.int64], classes: S
     """Sentences about what could spoil a result; nothing where all is well.
 
     Args:
-        pixels: part → its images, ``uint8 [N, H, W, C]``. Images that stay on the disk are not searched for duplicates, and that is said.
+        pixels: part → its images, ``uint8 [N, H, W, C]``. Images that stay on the disk or keep their own sizes are not
+            searched for duplicates, and that is said.
         labels: of the training images, ``int64 [N]``.
         classes: class names.
     """
@@ -33,7 +34,7 @@ def _shared(pixels: Mapping[str, object]) -> list[str]:
     """Images whose very pixels stand in an earlier part too."""
     held = {part: rows for part, rows in pixels.items() if isinstance(rows, np.ndarray)}
     if len(held) < len(pixels):
-        return ["too large to be searched for duplicates before every study; `contrast data NAME --audit` does that"]
+        return ["too large, or of too many sizes, to be searched for duplicates before every study; `contrast data NAME --audit` does that"]
     parts = {part: [hashlib.blake2b(image.data, digest_size=16).digest() for image in np.ascontiguousarray(rows)] for part, rows in held.items()}
     trained, chosen = set(parts[TRAIN]), set(parts[VALIDATION])
     told = {

@@ -61,6 +61,10 @@ def _set(spec: dict[str, Any], path: str, value: Any) -> list[str]:
         part = spec.setdefault(head, {"use": _default_of(head)})
         _set_inside(part, rest, value)
         return []
+    if head == "evaluate" and rest:
+        spec[head] = dict(spec.get(head) or {})
+        _set_inside(spec[head], rest, value)
+        return []
     if rest:
         raise InputError(f"{head!r} has no settings of its own", right=f"write {head}=VALUE")
     if head in KINDS:

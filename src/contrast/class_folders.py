@@ -150,7 +150,7 @@ def _parts(found: ClassFolders, exclude: Sequence[str]) -> dict[str, Path]:
     """Part → folder that holds its class folders; the root itself where there are no part folders."""
     scratch = ClassFolders(found.root)  # what is passed over is told once, by the walk itself
     folders = [child.path for child in _children(found.root, scratch) if child.name not in exclude and child.is_folder]
-    named = [(part, folder) for folder in folders if (part := _part(folder.name)) and any(child.is_folder for child in _children(folder, scratch))]
+    named = [(part, folder) for folder in folders if (part := part_of(folder.name)) and any(child.is_folder for child in _children(folder, scratch))]
     parts = dict(named)
     where, names = str(found.root), ", ".join(repr(child.name) for _, child in named)
     if not named:
@@ -169,7 +169,8 @@ def _parts(found: ClassFolders, exclude: Sequence[str]) -> dict[str, Path]:
     return {part: parts[part] for part in (TRAIN, VALIDATION, TEST) if part in parts}
 
 
-def _part(name: str) -> str | None:
+def part_of(name: str) -> str | None:
+    """The part that a folder or a file of this name is meant for (``trainset``, ``val``), or None."""
     matched = _PART.match(name)
     if not matched:
         return None

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from contrast import catalog, keyed, networks, weights
+from contrast import catalog, keyed, networks, views, weights
 from contrast.decode import Look, decode_all
 from contrast.errors import InputError
 from contrast.images import Images
@@ -20,6 +20,7 @@ from contrast.protocols import Places
 from contrast.recipe import Recipe
 
 if TYPE_CHECKING:
+    from contrast.evaluation import Views
     from contrast.protocols import AugmentFunction
     from contrast.run_files import RunFiles
 
@@ -141,6 +142,11 @@ class Classifier:
         """Channels, height, width of what the network takes."""
         return self.preprocessing.shape
 
+    @property
+    def views(self) -> Views:
+        """Over which views of an image logits are averaged (`contrast.views`)."""
+        return self.recipe.evaluate.views if self.recipe.evaluate is not None else "none"
+
     def read(self, paths: Sequence[Path]) -> tuple[NDArray[np.uint8], dict[int, str]]:
         """Image files by the decoder that training used: ``uint8 [N, H, W, C]``, and position → why a file can't be used."""
         return decode_all(paths, self.preprocessing.look)
@@ -157,20 +163,27 @@ class Classifier:
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probability of each class, ``float32 [N, classes]``, computed in float32 whatever precision the run was trained in.
 
+        Images are judged in the views in which the run was.
+
         Args:
             pixels: ``uint8 [N, H, W, C]``.
         """
-        parts = [self.model(self.inputs(pixels[start : start + BATCH])).float().softmax(1) for start in range(0, len(pixels), BATCH)]
+        batches = (self.inputs(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH))
+        parts = [views.logits(self.model, images, self.views).softmax(1) for images in batches]
         return torch.cat(parts).numpy() if parts else np.zeros((0, len(self.classes)), np.float32)
 
     def before_training(self, places: Places) -> nn.Module:
         """The network as it was before its first step: initial values from the seed, then the weights that it started from.
+
+        What it took from the training images (`ModelIngredient.settled`) training left as it was, and so it is taken from the trained network.
 
         Args:
             places: where a file of weights is looked for.
         """
         with keyed.seeded(self.recipe.seed, "construct"):
             model, _ = networks.started(self.recipe.model, self.shape, len(self.classes), self.recipe.seed, places)
+        trained = self.model.state_dict()
+        model.load_state_dict({name: trained[name] for name in self.recipe.model.settled()}, strict=False)
         return model.eval().requires_grad_(False)
 
     def randomized(self) -> nn.Module:

@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., int], ...] = (
     studies.table,
     studies.compare,
     studies.report,
+    studies.serve,
     insides.data,
     insides.model,
     insides.explain,

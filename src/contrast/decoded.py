@@ -31,10 +31,11 @@ from PIL import __version__ as pillow
 from PIL import features
 from platformdirs import user_cache_path
 
-from contrast.decode import DECODER, Look, decode_all, workers
+from contrast.decode import DECODER, Facts, Look, decode_all, decode_ragged, each, facts, workers
 from contrast.errors import InputError
-from contrast.images import Images
+from contrast.images import Away, Images
 from contrast.protocols import Places
+from contrast.ragged import Ragged, packed, tail
 from contrast.store import sync_folder, to_json, write_durably
 
 IN_MEMORY = 2 << 30
@@ -191,25 +192,54 @@ def decoded(wanted: Wanted, folder: Path | None) -> Decoded:
     if folder is not None and (folder / _HEAD).exists() and (found := _locked(folder, stamp)):
         return found
     look, notes = wanted.look()
-    needed = len(wanted.paths) * look.bytes
+    needed = _needed(wanted.paths, look)
     fits = needed <= IN_MEMORY
     if folder is None or (fits and size < WORTH_KEEPING):
         return Decoded(*_in_memory(wanted.paths, look), notes) if fits else _in_passing(wanted.paths, look, notes)
     try:
-        return _kept(wanted.paths, look, notes, folder, stamp)
+        return _kept(wanted.paths, look, notes, folder, (stamp, needed))
     except OSError as error:
         if not fits:
             told = f"the decoded images take {needed / 1e9:.1f} GB, which can't be kept ({error.strerror or error})"
             raise InputError(
-                told, where=str(folder), right="free some space, set XDG_CACHE_HOME to a larger disk, or choose a smaller size"
+                told,
+                where=str(folder),
+                right="free some space, set XDG_CACHE_HOME to a larger disk, choose a smaller size, or decode in every epoch: stream: true",
             ) from None
         note = f"the decoded images could not be kept in {str(folder)!r} ({error.strerror or error}); they are decoded anew each time"
         return Decoded(*_in_memory(wanted.paths, look), (*notes, note))
 
 
+def _needed(paths: Sequence[str], look: Look) -> int:
+    """Bytes of all images; ragged ones say in their heads how large they are."""
+    if look.resize != "ragged":
+        return len(paths) * look.bytes
+    heads = [head for head in each(facts, [Path(path) for path in paths]) if isinstance(head, Facts)]
+    sizes = np.array([look.kept(head.height, head.width) for head in heads], np.int64).reshape(-1, 2)
+    return int(sizes.prod(axis=1).sum()) * look.channels + len(tail(sizes, look))
+
+
 def _in_memory(paths: Sequence[str], look: Look) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    if look.resize == "ragged":
+        images, reasons = decode_ragged([Path(path) for path in paths], look)
+        return cast("NDArray[np.uint8]", packed(images, look)), reasons
     pixels, reasons = decode_all([Path(path) for path in paths], look)
     return (np.delete(pixels, list(reasons), axis=0) if reasons else pixels), reasons
+
+
+def _block(paths: Sequence[str], look: Look) -> tuple[NDArray[np.uint8], NDArray[np.int64], dict[int, str]]:
+    """The pixels of the sound ones of some files, one image after the other, their heights and widths, and why the others can't be used."""
+    if look.resize != "ragged":
+        pixels, reasons = _in_memory(paths, look)
+        return pixels.reshape(-1), np.tile(look.shape[:2], (len(pixels), 1)), reasons
+    images, reasons = decode_ragged([Path(path) for path in paths], look)
+    flat = np.concatenate([image.reshape(-1) for image in images]) if images else np.empty(0, np.uint8)
+    return flat, np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2), reasons
+
+
+def _shaped(flat: NDArray[np.uint8], rows: int, look: Look) -> NDArray[np.uint8]:
+    """Images out of what a file of pixels holds."""
+    return cast("NDArray[np.uint8]", Ragged.of(flat, rows, look)) if look.resize == "ragged" else flat.reshape(rows, *look.shape)
 
 
 def _in_passing(paths: Sequence[str], look: Look, notes: tuple[str, ...]) -> Decoded:
@@ -217,7 +247,7 @@ def _in_passing(paths: Sequence[str], look: Look, notes: tuple[str, ...]) -> Dec
     with tempfile.TemporaryFile() as stream:
         written = _write(paths, look, stream)
         stream.flush()
-        return Decoded(_mapped(stream, written.rows, look), {int(at): reason for at, reason in written.reasons.items()}, notes)
+        return Decoded(_shaped(_mapped(stream), written.rows, look), {int(at): reason for at, reason in written.reasons.items()}, notes)
 
 
 def _locked(folder: Path, stamp: str) -> Decoded | None:
@@ -228,13 +258,14 @@ def _locked(folder: Path, stamp: str) -> Decoded | None:
         return None
 
 
-def _kept(paths: Sequence[str], look: Look, notes: tuple[str, ...], folder: Path, stamp: str) -> Decoded:
-    """Build the store, and open it; one process at a time, the others wait and find it made."""
+def _kept(paths: Sequence[str], look: Look, notes: tuple[str, ...], folder: Path, made_of: tuple[str, int]) -> Decoded:
+    """Build the store of a stamp and a number of bytes, and open it; one process at a time, the others wait and find it made."""
+    stamp, needed = made_of
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):
         found = _opened(folder, stamp)
         if found is None:
-            written = _build(paths, look, folder)
+            written = _build(paths, look, folder, needed)
             Store(folder / _HEAD, stamp, dataclasses.asdict(look), written.rows, written.blocks, written.reasons, list(notes), {}).write()
             found = _opened(folder, stamp)
         if found is None:
@@ -250,24 +281,31 @@ class _Written:
     blocks: list[list[int]] = dataclasses.field(default_factory=list)
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
+    def add(self, content: NDArray[np.uint8], stream: IO[bytes]) -> None:
+        """Write a block."""
+        if len(content):
+            self.blocks.append([len(content), zlib.crc32(content.data)])
+            stream.write(content.data)
+
 
 def _write(paths: Sequence[str], look: Look, stream: IO[bytes]) -> _Written:
     """Decode and write a block at a time; only sound images are written."""
     written = _Written()
     step = max(1, _BLOCK // look.bytes)
+    every = [np.empty((0, 2), np.int64)]
     for start in range(0, len(paths), step):
-        pixels, reasons = _in_memory(paths[start : start + step], look)
+        content, sizes, reasons = _block(paths[start : start + step], look)
         written.reasons |= {str(start + at): reason for at, reason in reasons.items()}
-        written.rows += len(pixels)
-        if len(pixels):
-            content = pixels.reshape(-1).data
-            written.blocks.append([len(content), zlib.crc32(content)])
-            stream.write(content)
+        written.rows += len(sizes)
+        every.append(sizes)
+        written.add(content, stream)
+    if look.resize == "ragged":
+        written.add(tail(np.concatenate(every), look), stream)
     return written
 
 
-def _build(paths: Sequence[str], look: Look, folder: Path) -> _Written:
-    needed, free = len(paths) * look.bytes, shutil.disk_usage(folder).free
+def _build(paths: Sequence[str], look: Look, folder: Path, needed: int) -> _Written:
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free")
     part = folder / "pixels.part"
@@ -292,26 +330,24 @@ def _opened(folder: Path, stamp: str) -> Decoded | None:
     look = Look(**store.look)
     try:
         with (folder / _PIXELS).open("rb") as stream:
-            if os.fstat(stream.fileno()).st_size != store.rows * look.bytes:
+            if os.fstat(stream.fileno()).st_size != sum(size for size, _ in store.blocks):
                 return None
-            pixels = _loaded(stream, store.rows, look)
+            flat = _loaded(stream)
     except FileNotFoundError:
         return None
-    if not _whole(pixels, store.blocks):
+    if (look.resize != "ragged" and len(flat) != store.rows * look.bytes) or not _whole(flat, store.blocks):
         return None
-    return Decoded(pixels, {int(at): reason for at, reason in store.reasons.items()}, tuple(store.notes), store)
+    return Decoded(_shaped(flat, store.rows, look), {int(at): reason for at, reason in store.reasons.items()}, tuple(store.notes), store)
 
 
-def _loaded(stream: IO[bytes], rows: int, look: Look) -> NDArray[np.uint8]:
-    """The pixels of a store. What fits is read, not mapped: a mapped file that another program cuts short takes the process down."""
-    if rows * look.bytes > IN_MEMORY:
-        return _mapped(stream, rows, look)
-    return np.fromfile(stream, np.uint8, rows * look.bytes).reshape(rows, *look.shape)
+def _loaded(stream: IO[bytes]) -> NDArray[np.uint8]:
+    """The content of a store. What fits is read, not mapped: a mapped file that another program cuts short takes the process down."""
+    return _mapped(stream) if os.fstat(stream.fileno()).st_size > IN_MEMORY else np.fromfile(stream, np.uint8)
 
 
-def _mapped(stream: IO[bytes], rows: int, look: Look) -> NDArray[np.uint8]:
+def _mapped(stream: IO[bytes]) -> NDArray[np.uint8]:
     """Pixels that stay in the file. What is written to them is seen by this process alone, as torch wants it, and changes no file."""
-    return np.memmap(stream, np.uint8, "c", shape=(rows, *look.shape)) if rows else np.empty((0, *look.shape), np.uint8)
+    return np.memmap(stream, np.uint8, "c") if os.fstat(stream.fileno()).st_size else np.empty(0, np.uint8)
 
 
 def _whole(pixels: NDArray[np.uint8], blocks: list[list[int]]) -> bool:
@@ -325,8 +361,8 @@ def _whole(pixels: NDArray[np.uint8], blocks: list[list[int]]) -> bool:
         return all(found)
 
 
-class Rows:
-    """Some images of a memory-mapped set: as an array where it is asked for its shape, its length or some of its images.
+class Rows(Away):
+    """Some images of a memory-mapped set.
 
     Args:
         pixels: ``uint8 [N, H, W, C]``, memory-mapped.
@@ -334,13 +370,11 @@ class Rows:
     """
 
     def __init__(self, pixels: NDArray[np.uint8], positions: NDArray[np.int64]) -> None:
+        super().__init__((len(positions), *pixels.shape[1:4]))
         self.pixels, self.positions = pixels, positions
-        self.shape = (len(positions), *pixels.shape[1:])
-        self.dtype, self.ndim = pixels.dtype, pixels.ndim
-        self.nbytes = len(positions) * int(np.prod(pixels.shape[1:]))
 
-    def __len__(self) -> int:
-        return len(self.positions)
+    def at(self, positions: NDArray[np.int64]) -> Rows:
+        return Rows(self.pixels, self.positions[positions])
 
     def __getitem__(self, which: int | slice | NDArray[np.int64]) -> NDArray[np.uint8]:
         chosen: NDArray[np.uint8] = self.pixels[self.positions[which]]
@@ -349,6 +383,6 @@ class Rows:
 
 def chosen(pixels: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Some images of a set, without reading those that stay on the disk."""
-    if isinstance(pixels, Rows):
-        return cast("NDArray[np.uint8]", Rows(pixels.pixels, pixels.positions[positions]))
+    if isinstance(pixels, Away):
+        return cast("NDArray[np.uint8]", pixels.at(positions))
     return cast("NDArray[np.uint8]", Rows(pixels, positions)) if isinstance(pixels, np.memmap) else pixels[positions]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrast import catalog
 from contrast.errors import InputError, RunFailed
+from contrast.planned import slug
 from contrast.protocols import Places
 from contrast.store import StudyFolder
-from contrast.study import Study, slug
+from contrast.study import Study
 
 if TYPE_CHECKING:
     from contrast.designs import Trial
     from contrast.orders import ExecutorIngredient, LoggerIngredient
+    from contrast.planned import Plan
     from contrast.prepare import Prepared
     from contrast.results import Results
-    from contrast.study import Plan
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ def expected_seconds(prepared: Prepared, doing: Doing) -> float:
     return expected(prepared, doing.places, doing.executor).seconds
 
 
+def profiled(prepared: Prepared, doing: Doing) -> Iterator[dict[str, Any]]:
+    """Where a step's time goes in each distinct network of a plan, as plain data; traces go to ``profile/`` in the study's folder."""
+    from contrast.profiling import profiles
+
+    for profile in profiles(prepared, doing.places, doing.runs / "profile"):
+        yield profile.to_dict()
+
+
 def _prepared(planned: Plan, doing: Doing) -> Prepared:
     from contrast.prepare import prepare
 
@@ -137,6 +146,7 @@ def _carried_out(planned: Plan, doing: Doing, choosing: bool) -> Results:
     """Carry out what is left of a plan; while `choosing`, of its search alone."""
     from contrast.conduct import carry_out as work
     from contrast.conduct import write_down
+    from contrast.live_page import LivePage
     from contrast.results import Results
 
     prepared = _prepared(planned, doing)
@@ -148,15 +158,18 @@ def _carried_out(planned: Plan, doing: Doing, choosing: bool) -> Results:
         raise InputError(f"can't be written: {error.strerror or error}", where=f"--runs {doing.runs}", right="name another folder") from None
     orders = tuple(order for order in prepared.orders if not choosing or not order.judged)
     failures: list[str] = []
+    page = LivePage(doing.runs)
     with doing.logger.listening(orders) as tell:
 
         def noted(event: Any) -> None:
             if event.kind == "failed":
                 failures.append(f"{event.arm} seed {event.seed}: {event.detail['cause']}")
             tell(event)
+            page.noted(event)
 
         if orders:
             doing.executor.carry_out(orders, work, noted)
+            page.ended()
     if failures:
         raise RunFailed(f"{len(failures)} of {len(orders)} runs failed: {failures[0]}" + (" (and others)" if len(failures) > 1 else ""))
     return Results(doing.runs)

@@ -1,12 +1,15 @@
-"""What is evaluated at the end of a run besides the chosen weights as they are."""
+"""How a run is evaluated, and what at its end besides the chosen weights as they are."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Average = Literal["logits", "probabilities"]
+Views = Literal["none", "mirror", "mirror and shift"]
+PASSES: dict[Views, int] = {"none": 1, "mirror": 2, "mirror and shift": 6}
+"""How often an image goes through the network, by its views."""
 
 
 def _rising(counts: tuple[int, ...]) -> tuple[int, ...]:
@@ -36,10 +39,26 @@ class MCDropout(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """What is evaluated besides; each is left out where it is null."""
+    """How is evaluated, and what besides; each is left out where it is null."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     mc_dropout: MCDropout | None = Field(default=None, description="dropout at test time")
     latest: bool = Field(default=False, description="the weights of the last epoch too, on all parts: the table latest against best (S4)")
     test_every_epoch: bool = Field(default=False, description="watch test at every epoch (M1, M4); it chooses nothing, and the page says so")
+    views: Views = Field(  # as `protocols.added`, which stands above
+        default="none",
+        json_schema_extra={"absent": "none"},
+        description="average the logits over views of each image of validation and test: none, mirror, mirror and shift (by a pixel, six views)",
+    )
+    train: bool = Field(
+        default=True,
+        json_schema_extra={"absent": True},
+        description="the training images too, at the end, without augmentation: a whole pass over them, for train accuracy and gap",
+    )
+
+    @model_validator(mode="after")
+    def _one_average(self) -> Self:
+        if self.views != "none" and self.mc_dropout is not None:
+            raise ValueError("views and mc_dropout each average predictions; ask for one of them")
+        return self

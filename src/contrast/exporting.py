@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from contrast import faults
+from contrast import faults, views
 from contrast.classifier import RESIZES, Classifier, data_entry
 from contrast.errors import InputError
 from contrast.recipe import Recipe
@@ -139,7 +139,7 @@ def read_bundle(path: Path, *, trust: bool = False) -> Classifier:
 
 
 class Whole(nn.Module):
-    """Network and preprocessing in one: ``uint8 [B, C, H, W]`` to logits.
+    """Network, preprocessing and the recipe's views of an image in one: ``uint8 [B, C, H, W]`` to logits.
 
     Args:
         classifier: the network.
@@ -147,7 +147,7 @@ class Whole(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.model = classifier.model
+        self.model, self.views = classifier.model, classifier.views
         # Every step that holds at evaluation is a scale and a shift a channel; two images tell which.
         _, height, width = classifier.shape
         black, white = (classifier.inputs(np.full((1, height, width, classifier.shape[0]), level, np.uint8))[0, :, 0, 0] for level in (0, 255))
@@ -157,8 +157,7 @@ class Whole(nn.Module):
         self.shift: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(images.float() * self.scale + self.shift)
-        return logits
+        return views.logits(self.model, images.float() * self.scale + self.shift, self.views)
 
 
 def export_onnx(run: RunFiles, study: str, target: Path, *, trust: bool = True) -> float:

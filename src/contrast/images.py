@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contrast import keyed
 from contrast.apportion import apportioned, counted, dealt, quotas
 from contrast.errors import InputError
 from contrast.protocols import DataIngredient
@@ -20,7 +21,57 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
 
 _BLOCK = 4096
-"""Images that are looked at together; those of a large set lie on the disk."""
+_BLOCK_BYTES = 64 << 20
+"""Images, and bytes of them, that are looked at together; those of a large set lie on the disk."""
+
+
+class Away(ABC):
+    """Pixels that are not in memory: as an array where they are asked for their shape, their number or some of their images.
+
+    Attributes:
+        shape: images, height, width, channels.
+    """
+
+    dtype, ndim = np.dtype(np.uint8), 4
+
+    def __init__(self, shape: tuple[int, int, int, int]) -> None:
+        self.shape = shape
+        self.nbytes = math.prod(shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def __getitem__(self, which: int | slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Bring images into memory."""
+
+    @abstractmethod
+    def at(self, positions: NDArray[np.int64]) -> Away:
+        """Some of the images, where they are."""
+
+    def levels(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `levels`."""
+        return levels(cast("NDArray[np.uint8]", self), positions)
+
+    def contents(self) -> Iterator[NDArray[np.uint8]]:
+        """All that a fingerprint covers, in blocks."""
+        return blocks(cast("NDArray[np.uint8]", self))
+
+
+def blocks(pixels: NDArray[np.uint8], positions: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.uint8]]:
+    """All images, or some, a block of them after the other."""
+    step = max(1, min(_BLOCK, _BLOCK_BYTES // max(1, math.prod(pixels.shape[1:]))))
+    for start in range(0, len(pixels) if positions is None else len(positions), step):
+        yield pixels[start : start + step] if positions is None else pixels[positions[start : start + step]]
+
+
+def levels(pixels: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often each channel has each of the 256 levels in some images, ``float64 [C, 256]``."""
+    counts = np.zeros((pixels.shape[-1], 256))
+    for block in blocks(pixels, positions):
+        for channel in range(block.shape[-1]):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -28,7 +79,7 @@ class Images:
     """Decoded images of one size.
 
     Attributes:
-        pixels: ``uint8 [N, H, W, C]`` (channels last, as the device wants them).
+        pixels: ``uint8 [N, H, W, C]`` (channels last, as the device wants them); of a large set an `Away`, which takes the place of an array.
         labels: ``int64 [N]``, indices into `classes`.
         ids: one stable name an image: its path below the root, or part and index (``train/17``).
         classes: class names in the order of their indices.
@@ -67,8 +118,8 @@ class Images:
     def fingerprint(self) -> str:
         """SHA-256 over contents, labels, ids and class names; tells whether the data is what it was."""
         digest = hashlib.sha256(repr((self.pixels.shape, self.classes)).encode())
-        for start in range(0, len(self), _BLOCK):
-            digest.update(np.ascontiguousarray(self.pixels[start : start + _BLOCK]).data.cast("B"))
+        for block in self.pixels.contents() if isinstance(self.pixels, Away) else blocks(self.pixels):
+            digest.update(np.ascontiguousarray(block).data.cast("B"))
         digest.update(np.ascontiguousarray(self.labels).data.cast("B"))
         digest.update("\0".join(self.ids).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
@@ -87,15 +138,11 @@ class Images:
 
         Computed from counts of the 256 levels, and so exact to rounding.
         """
-        levels = np.arange(256, dtype=np.float64) / 255
-        counts = np.zeros((self.pixels.shape[-1], 256))
-        for start in range(0, len(positions), _BLOCK):
-            block = self.pixels[positions[start : start + _BLOCK]]
-            for channel in range(block.shape[-1]):
-                counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+        values = np.arange(256, dtype=np.float64) / 255
+        counts = self.pixels.levels(positions) if isinstance(self.pixels, Away) else levels(self.pixels, positions)
         shares = counts / counts.sum(axis=1, keepdims=True)
-        mean = shares @ levels
-        return mean, np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(axis=1))
+        mean = shares @ values
+        return mean, np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
 
     @cached_property
     def own_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -213,6 +260,8 @@ def _take(images: Images, pool: NDArray[np.int64], share: int | float, seed: int
 
 
 def _order(names: Iterable[str], seed: int, what: str) -> NDArray[np.int64]:
+    from contrast import keyed  # needs torch; whoever only looks at images does not
+
     order: NDArray[np.int64] = keyed.permutation(seed, f"split {what}", 0, keyed.words(names)).numpy()
     return order
 
@@ -300,6 +349,8 @@ def with_wrong_labels(images: Images, positions: NDArray[np.int64], share: float
     Raises:
         InputError: there is no other class to put.
     """
+    from contrast import keyed
+
     labels = images.labels.copy()
     count = round(share * len(positions))
     if count and len(images.classes) < 2:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+from contrast.errors import InputError
 
 _STRIDE = 0x9E3779B97F4A7C15 - (1 << 64)
 _FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
 _SECOND = 0x94D049BB133111EB - (1 << 64)
 _MASK = (1 << 64) - 1
+
+Drawn = TypeVar("Drawn")
 
 
 @lru_cache(maxsize=65536)
@@ -92,11 +97,24 @@ class Draws:
 
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
+        self._earlier: Callable[[], tuple[Draws, int]] | None = None
 
     @classmethod
     def of(cls, seed: int, epoch: int, ids: Tensor, occurrence: int | Tensor = 0) -> Draws:
         """The draws of images `ids` (``int64 [B]``) in an epoch; `occurrence` tells a second showing from the first."""
-        return cls(hashed(derive(seed, "augment", epoch), ids, occurrence))
+        draws = cls(hashed(derive(seed, "augment", epoch), ids, occurrence))
+        draws._earlier = lambda: (cls(hashed(derive(seed, "augment", 0), ids, occurrence)), epoch)
+        return draws
+
+    def first(self) -> tuple[Draws, int]:
+        """The draws that the same images have in the first epoch, and the number of epochs since.
+
+        Raises:
+            InputError: these are draws of a part of an augmentation, which don't tell the epoch.
+        """
+        if self._earlier is None:
+            raise InputError("what follows the epoch can't be drawn here", where="augment", right="let it stand in the list by itself")
+        return self._earlier()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -132,6 +150,70 @@ class Draws:
         """
         return Draws(hashed(self.keys, word(purpose), counter))
 
+    def batches(self, size: int) -> list[Draws]:
+        """The draws of batches of some size, together; what one of them asks for is computed for all of them at once."""
+        kept: dict[object, Any] = {}
+        return [_BatchDraws(self, slice(start, start + size), kept) for start in range(0, len(self.keys), size)]
+
+    def together(self, name: object, compute: Callable[[Draws], Drawn]) -> tuple[Drawn, slice]:
+        """What follows from draws image by image: computed for all batches that are drawn together, or kept of an earlier one.
+
+        Args:
+            name: what it is; hashable, the same for all these batches.
+            compute: from the draws of all their images.
+
+        Returns:
+            What was computed, and where this batch's images stand in it.
+        """
+        return compute(self), slice(None)
+
+
+class _BatchDraws(Draws):
+    """The numbers of `Draws` of one batch's keys, cut out of those of several batches: many small tensors cost more than one.
+
+    Args:
+        whole: of several batches, keys ``int64 [N]``.
+        where: this batch's.
+        kept: what has been computed of the whole, for all its batches.
+    """
+
+    def __init__(self, whole: Draws, where: slice, kept: dict[object, Any]) -> None:
+        super().__init__(whole.keys[where])
+        self._whole, self._where, self._kept = whole, where, kept
+
+    def together(self, name: object, compute: Callable[[Draws], Drawn]) -> tuple[Drawn, slice]:
+        if name not in self._kept:
+            self._kept[name] = compute(self._whole)
+        return self._kept[name], self._where
+
+    def bits(self, purpose: str | tuple[str, ...]) -> Tensor:
+        return self._part("bits", purpose)
+
+    def uniform(self, purpose: str | tuple[str, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
+        return self._part("uniform", purpose, low, high)
+
+    def integers(self, purpose: str | tuple[str, ...], low: int, high: int | Tensor) -> Tensor:
+        return super().integers(purpose, low, high) if isinstance(high, Tensor) else self._part("integers", purpose, low, high)
+
+    def beta(self, purpose: str, alpha: float) -> Tensor:
+        return self._part("beta", purpose, alpha)
+
+    def within(self, purpose: str, counter: int | Tensor = 0) -> Draws:
+        if isinstance(counter, Tensor):
+            return super().within(purpose, counter)
+        name = ("within", purpose, counter)
+        whole, where = self.together(name, lambda all_of_them: all_of_them.within(purpose, counter))
+        return _BatchDraws(whole, where, self._kept.setdefault(("asked of", name), {}))
+
+    def first(self) -> tuple[Draws, int]:
+        (whole, epochs), where = self.together("first", lambda all_of_them: all_of_them.first())
+        return Draws(whole.keys[where]), epochs
+
+    def _part(self, verb: str, *given: object) -> Tensor:
+        drawn, where = self.together((verb, *given), lambda all_of_them: getattr(all_of_them, verb)(*given))
+        part: Tensor = drawn[..., where]
+        return part
+
 
 @lru_cache(maxsize=256)
 def _column(purposes: tuple[str, ...], device: torch.device) -> Tensor:
@@ -160,11 +242,12 @@ def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
 
 
 class Moment:
-    """Where a training stands, shared by the modules that draw masks; the loop sets `step` before each forward pass."""
+    """Where a training stands, shared by the modules that draw masks; the loop sets `step` before each forward pass, and `part` of a batch."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.step = 0
+        self.part = 0
 
     def __deepcopy__(self, memo: dict[int, object]) -> Moment:
         """Copies of a model stay with the training that they belong to."""
@@ -172,7 +255,7 @@ class Moment:
 
 
 class Dropout(torch.nn.Module):
-    """Dropout (Srivastava et al. 2014) whose mask is a function of (seed, module name, step).
+    """Dropout (Srivastava et al. 2014) whose mask is a function of (seed, module name, step, part of the batch).
 
     `bind` tells it its name and the moment; before that, and in `eval` mode, it passes its input on.
     """
@@ -192,7 +275,8 @@ class Dropout(torch.nn.Module):
             return x
         if self._generator is None or self._generator.device != x.device:
             self._generator = torch.Generator(x.device)
-        self._generator.manual_seed(derive(self.moment.seed, "dropout", self.name, self.moment.step))
+        part = (self.moment.part,) if self.moment.part else ()
+        self._generator.manual_seed(derive(self.moment.seed, "dropout", self.name, self.moment.step, *part))
         return x * self._kept(x, self._generator)
 
     def _kept(self, x: Tensor, generator: torch.Generator) -> Tensor:

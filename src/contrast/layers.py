@@ -162,10 +162,9 @@ def initialize(model: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def _draw_uniform(name: str, module: nn.Module, seed: int) -> None:
-    parameters = dict(module.named_parameters(recurse=False))
-    bound = 1 / math.sqrt(parameters["weight"][0].numel())  # one output's weights: fan_in
-    for role, parameter in parameters.items():
+def _draw_uniform(name: str, module: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d, seed: int) -> None:
+    bound = 1 / math.sqrt(module.weight[0].numel())  # one output's weights: fan_in
+    for role, parameter in module.named_parameters(recurse=False):
         full_name = f"{name}.{role}" if name else role
         drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=keyed.generator(seed, "initial", full_name))
         parameter.copy_(drawn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ def network(config: ModelIngredient, shape: Shape, classes: int) -> nn.Module:
     """
     model = config.build(shape, classes)
     freezing.freeze(model, frozen_names(config, model, classes))
-    for pattern, _ in config.lr_factor:
-        freezing.matching(model, pattern, "model.lr_factor")
+    for setting in ("lr_factor", "freeze_out"):
+        by_parameter(config, model, setting)
     if next(model.parameters(), None) is not None and not freezing.count(model).trainable:
         raise InputError("everything is frozen, and nothing is left to train", where="model.freeze", right="freeze less")
     return model
@@ -110,18 +110,18 @@ def started(config: ModelIngredient, shape: Shape, classes: int, seed: int, plac
     return model, fit.apply(model) if fit is not None else None
 
 
-def factors(config: ModelIngredient, model: nn.Module) -> dict[str, float]:
-    """Parameter → factor on the learning rate, for those that have one.
+def by_parameter(config: ModelIngredient, model: nn.Module, setting: Literal["lr_factor", "freeze_out"]) -> dict[str, float]:
+    """Parameter → what a setting by patterns says of it, for those of which it says something.
 
     Raises:
         InputError: a pattern matches nothing, or two match one parameter.
     """
     found: dict[str, float] = {}
-    for pattern, factor in config.lr_factor:
-        for name in freezing.matching(model, pattern, "model.lr_factor"):
+    for pattern, value in getattr(config, setting):
+        for name in freezing.matching(model, pattern, f"model.{setting}"):
             if name in found:
-                raise InputError(f"two patterns match {name!r}", where="model.lr_factor", right="let each parameter be matched by one pattern")
-            found[name] = factor
+                raise InputError(f"two patterns match {name!r}", where=f"model.{setting}", right="let each parameter be matched by one pattern")
+            found[name] = value
     return found
 
 

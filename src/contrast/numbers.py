@@ -68,6 +68,11 @@ def size(count: object) -> str:
     return f"{value:.3g} TB"
 
 
+def share(part: object) -> str:
+    """``0.3 %`` of a fraction in [0, 1]."""
+    return f"{number(100 * part, 1)} %" if isinstance(part, (int, float)) and is_number(part) else NOTHING
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 run``, ``9 runs``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

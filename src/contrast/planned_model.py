@@ -15,6 +15,7 @@ from contrast.engine import features, learning, mc_dropout
 from contrast.engine.cutting import NoCut, cut
 from contrast.engine.training import LoadedData
 from contrast.errors import ContrastError, InputError
+from contrast.evaluation import PASSES
 from contrast.initial import written_out
 from contrast.recipe import Recipe
 from contrast.weights import Loaded, Preprocessing
@@ -132,6 +133,9 @@ def _remarks(recipe: Recipe, model: nn.Module, data: LoadedData, loaded: Loaded 
         yield f"The learning rate {given:g} is for batches of {of}; batches of {recipe.batch_size} train at {given * factor:.4g}."
     if optimizer.find_lr is not None:
         yield "The learning rate is found by a range test before the first step of each run; its summary tells which."
+    views = recipe.evaluate.views if recipe.evaluate is not None else "none"
+    if views != "none":
+        yield f"Validation and test are judged over {PASSES[views]} views of each image ({views}), training images over one."
     wanted = recipe.model.preprocessing()
     if wanted is not None:
         yield from contradictions(recipe, data.shape, wanted)

@@ -20,11 +20,11 @@ from contrast.engine.training import LoadedData
 from contrast.errors import InputError
 from contrast.loaded import data_key, data_of
 from contrast.orders import ExecutorIngredient, Order
+from contrast.planned import Arm, Plan
 from contrast.planned_model import PlannedModel, initial_share, planned_model
 from contrast.protocols import Places
 from contrast.recipe import Recipe
 from contrast.store import StudyFolder
-from contrast.study import Arm, Plan
 
 LOCK_VERSION = 1
 
@@ -236,6 +236,7 @@ def _lock(
         "data": [split.entry for split in splits],
         "designs": _designs(plan, splits),
         "remarks": list(remarks),
+        "reported": plan.study.reported(),
     }
 
 

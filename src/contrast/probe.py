@@ -13,6 +13,7 @@ from typing import Any
 from contrast.engine.batches import Part
 from contrast.engine.machine import Machine
 from contrast.engine.training import LoadedData, Training
+from contrast.evaluation import PASSES
 from contrast.loaded import data_of
 from contrast.orders import ExecutorIngredient, Order
 from contrast.prepare import Prepared
@@ -62,9 +63,8 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
         places: where its data is.
         executor: what will carry it out; its runs side by side are taken not to slow each other.
     """
-    first = {_shape(order.recipe): order for order in reversed(prepared.orders)}
-    asked = dict(list(first.items())[::-1][:MOST_PROBES])
-    paces = {shape: _pace(order, places) for shape, order in asked.items()}
+    first = _first_orders(prepared)
+    paces = {shape: _pace(order, places) for shape, order in list(first.items())[:MOST_PROBES]}
     if not paces:
         return Expected(0.0, 0, 0)
     held = {split: _held(order, places) for split, order in {order.split: order for order in prepared.orders}.items()}
@@ -75,6 +75,18 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
     frozen = max(pace.features for pace in paces.values()) * max(map(sum, held.values()))  # arms mostly share them
     total = sum(each) + trials + frozen
     return Expected(total / executor.side_by_side, len(paces), len(first))
+
+
+def distinct(prepared: Prepared) -> list[Order]:
+    """The first run to come of each distinct network, at most `MOST_PROBES`."""
+    return list(_first_orders(prepared).values())[:MOST_PROBES]
+
+
+def _first_orders(prepared: Prepared) -> dict[str, Order]:
+    found: dict[str, Order] = {}
+    for order in prepared.orders:
+        found.setdefault(_shape(order.recipe), order)
+    return found
 
 
 def _shape(recipe: Mapping[str, Any]) -> str:
@@ -93,16 +105,32 @@ def _pace(order: Order, places: Places) -> Pace:
 
 def _timed(recipe: Recipe, steps: int, machine: Machine, data: LoadedData) -> tuple[dict[str, float], int, int]:
     """Seconds by purpose of a short training on few images, how many those are, and how many were evaluated; nothing of it is kept."""
-    budget = min(steps, _steps(recipe, len(data.train)))
     with tempfile.TemporaryDirectory(prefix="contrast-probe-") as folder:
-        few = _few(data, recipe.batch_size * budget, Path(folder))
-        short = recipe.model_copy(update={"steps": budget, "evaluate": None})
-        run = Path(folder) / "run"
-        run.mkdir()
-        training = Training.begin(short, machine, few, RunFolder(run), lambda progress: None)
+        training = _short(recipe, steps, machine, data, Path(folder))
         recipe.loop.train(training)
+        few = training.data
         images = len(few.train) + len(few.validation) + len(few.test)
         return dict(training.clock.seconds), images, len(few.validation) * training.state.epoch
+
+
+def short_training(order: Order, places: Places, steps: int, folder: Path) -> Training:
+    """A training of a planned run on few images, ready for its first step, all of whose files go to a folder that will be thrown away.
+
+    Raises:
+        InputError: its data is missing.
+    """
+    recipe, machine, data = _read(order, places)
+    machine.prepare()
+    return _short(recipe, steps, machine, data, folder)
+
+
+def _short(recipe: Recipe, steps: int, machine: Machine, data: LoadedData, folder: Path) -> Training:
+    budget = min(steps, _steps(recipe, len(data.train)))
+    few = _few(data, recipe.batch_size * budget, folder)
+    short = recipe.model_copy(update={"steps": budget, "evaluate": None})
+    run = folder / "run"
+    run.mkdir()
+    return Training.begin(short, machine, few, RunFolder(run), lambda progress: None)
 
 
 def _few(data: LoadedData, train: int, cache: Path) -> LoadedData:
@@ -138,5 +166,7 @@ def _seconds(order: Order, pace: Pace, held: tuple[int, int, int]) -> float:
     watched = test if recipe.evaluate is not None and recipe.evaluate.test_every_epoch else 0
     steps = _steps(recipe, train)
     epochs = math.ceil(steps / max(1, train // recipe.batch_size))
-    images = epochs * (validation + watched) + validation + train + (test if order.judged else 0)
+    passes = PASSES[recipe.evaluate.views] if recipe.evaluate is not None else 1
+    spared = recipe.evaluate is not None and not recipe.evaluate.train
+    images = passes * (epochs * (validation + watched) + validation + (test if order.judged else 0)) + (0 if spared else train)
     return steps * pace.step + images * pace.image

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contrast.errors import InputError
 from contrast.initial import InitialSetting, check_gain
 from contrast.rates import BatchScaling, RateFinder
-from contrast.training_parts import Freeze, LearningRateFactors
+from contrast.training_parts import Freeze, FreezeOut, LearningRateFactors
 
 if TYPE_CHECKING:
     import torch
@@ -134,6 +134,12 @@ class ModelIngredient(Ingredient):
     lr_factor: LearningRateFactors = added(
         (), absent={}, description="pattern of modules or parameters to the factor on the learning rate there, e.g. {features: 0.1}"
     )
+    freeze_out: FreezeOut = added(
+        (),
+        absent={},
+        description="pattern of modules or parameters to the share of the training after which they are frozen, their rate having gone through "
+        "the whole schedule by then (Brock et al. 2017), e.g. {block1: 0.5}",
+    )
 
     foreign: ClassVar[bool] = False
     """True where another library makes the network: its constructor and its layers draw from torch's global generator."""
@@ -183,6 +189,20 @@ class ModelIngredient(Ingredient):
         from contrast.layers import redraw
 
         redraw(model, seed, self)
+
+    def settle(self, model: nn.Module, batches: Iterable[Tensor]) -> None:
+        """Take from the training images what the network is to know of them before its first step; most need nothing.
+
+        Called after `initialize`, where no weights are loaded.
+
+        Args:
+            model: on the device, changed in place.
+            batches: yields training images as the model takes them, ``float32 [B, C, H, W]``: the same for all seeds.
+        """
+
+    def settled(self) -> tuple[str, ...]:
+        """Names of the tensors that `settle` sets; training does not change them."""
+        return ()
 
     def head_of(self, model: nn.Module) -> tuple[str, ...]:
         """Names of the modules that make the head; nothing where it is to be found by its place and width."""

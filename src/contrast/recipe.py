@@ -71,6 +71,14 @@ class Recipe(BaseModel):
     epochs: int = Field(default=10, ge=1, le=1_000_000, description="budget: passes over the training images")
     steps: int | None = Field(default=None, ge=1, le=1_000_000_000, description="budget in optimizer steps, instead of epochs")
     batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images in one optimizer step")
+    micro_batch: int | None = added(
+        None,
+        absent=None,
+        ge=1,
+        le=1_000_000,
+        description="images of a step that go through the network together, their gradients added up, so that a large batch fits the cache; "
+        "batch norm then sees only these; null: the whole batch",
+    )
     clip_norm: float | None = Field(default=None, gt=0, description="the gradient's L2 norm is cut to this")
     choose: Literal["validation_accuracy", "validation_loss"] = Field(default="validation_accuracy", description="what chooses the best epoch")
     patience: int | None = Field(default=None, ge=1, le=1_000_000, description="stop after this many epochs without a better one")
@@ -143,6 +151,12 @@ class Recipe(BaseModel):
             raise InputError("both epochs and steps are given", where="steps", right="give one budget")
         return self
 
+    @model_validator(mode="after")
+    def _parts_add_up(self) -> Recipe:
+        if self.micro_batch is not None and getattr(self.loss, "class_weights", None) is not None:
+            raise InputError("a loss with class weights is no mean of its parts' losses", where="micro_batch", right="leave one of the two out")
+        return self
+
     @field_serializer(*KINDS)
     def _written(self, part: Ingredient) -> dict[str, Any]:
         return {"use": part.use, **part.settings()}
@@ -198,6 +212,8 @@ class Recipe(BaseModel):
         for kind in KINDS:
             declared[kind] = _identity(getattr(self, kind))
         declared["augment"] = [_identity(step) for step in self.augment]
+        if self.evaluate is not None:
+            declared["evaluate"] = _declared(self.evaluate, declared["evaluate"])
         return hashlib.sha256(json.dumps(declared, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -6,15 +6,15 @@ Reading needs no torch; pandas is imported with the first table. Nothing here wr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from contrast.errors import InputError, nearest
 from contrast.run_files import RunFiles, read_object
 from contrast.run_images import CONFIDENCE, aligned, calibration_error, per_image, right
 from contrast.store import LOCK, REPORT, RunFolder
-from contrast.study_tables import designs_of
+from contrast.study_tables import MC_DROPOUT, designs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,25 +24,23 @@ if TYPE_CHECKING:
     from contrast.compare import Comparison
     from contrast.insight import Insight
     from contrast.report.answers import Answers
+    from contrast.report.drawings import Figure, Figures
     from contrast.report.embedded import Restored
     from contrast.study_tables import Judged, Outcomes
 
 VERSION = 1
+ReportFormat = Literal["html", "markdown", "latex"]
 SUMMARY = (
     "test_accuracy", "validation_accuracy", "train_accuracy", "test_loss", "validation_loss", "train_loss", "generalization_gap",
     "validation_gap",
-    "best_epoch", "epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes",
-    "parameters", "trainable_parameters", "last_validation_loss", "last_validation_accuracy",
+    "best_epoch", "epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "loading_share", "peak_memory_bytes",
+    "parameters", "trainable_parameters", "macs", "last_validation_loss", "last_validation_accuracy",
     "last_test_loss", "last_test_accuracy",
     "diverged_step", "chosen_by",
 )  # fmt: skip
 """Columns of `Results.runs` that come from summary.json; all but `chosen_by` are numbers."""
-COUNTS = ("best_epoch", "epochs", "steps", "peak_memory_bytes", "parameters", "trainable_parameters", "diverged_step")
+COUNTS = ("best_epoch", "epochs", "steps", "peak_memory_bytes", "parameters", "trainable_parameters", "macs", "diverged_step")
 PER_IMAGE = ("id", "label", "prediction", "loss", "p_true")
-
-
-MC_DROPOUT = ("part", "scheme", "masks", "repeat", "accuracy", "loss")
-"""Columns of mc_dropout.csv."""
 
 
 class Results:
@@ -137,6 +135,15 @@ class Results:
     def steps(self) -> pd.DataFrame:
         """One row an optimizer step of every run that has begun: arm, seed, and the columns of steps.csv."""
         return self._rows("steps.csv", RunFolder.STEPS)
+
+    def updates(self) -> pd.DataFrame:
+        """What recipes watch at every update (`watch`), in windows of a few updates: see `contrast.study_updates.windows`."""
+        import pandas as pd
+
+        from contrast.study_updates import watches, windows
+
+        nothing = pd.DataFrame(columns=["arm", "seed", *RunFolder.STEPS])
+        return windows(self.steps() if watches(self.lock) else nothing)
 
     def mc_dropout(self) -> pd.DataFrame:
         """Dropout at test time, of every finished run whose recipe asks for it (`evaluate.mc_dropout`, report row M3).
@@ -279,6 +286,7 @@ class Results:
             by: ``arm``, ``run``, ``epoch``, ``image``: one row each. ``ablation``: the baseline first, then every arm's difference
                 with its intervals (`Comparison.table`). ``factors``: main effects and interactions of a factorial. ``latest``: the last
                 epoch's weights against the chosen ones. ``final``: loss and accuracies of the chosen weights.
+                ``published``: numbers that reports printed, beside ours; ``conclusions``: whether what they concluded stands.
 
         By arm: finished and planned runs, and for each figure of `SUMMARY` its mean over finished seeds and its standard
         deviation (``…_sd``, S − 1 in the denominator, missing with one seed).
@@ -324,18 +332,70 @@ class Results:
 
         return judged(self, metric, baseline, margin)
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the study's page, one HTML file that needs nothing else, and return its path.
+    def figures(self, arms: Collection[str] | None = None) -> Figures:
+        """Every figure that the study has numbers for: each shows itself in a notebook and saves itself (`contrast.report.drawings`).
 
         Args:
-            path: where to; report.html in the study's folder when None.
+            arms: only their measurements are drawn; effects and verdicts, which were judged together, stay whole. All when None.
+
+        Raises:
+            InputError: there is no such arm.
         """
+        from contrast.report.drawings import figures
+
+        return figures(self, arms)
+
+    def figure(self, name: str, arms: Collection[str] | None = None) -> Figure:
+        """One figure, by the name of its file (`contrast list figure`) or its own: ``results.figure("curves", ["baseline", "dropout"])``.
+
+        Raises:
+            InputError: the study has no numbers for it, or there is no such figure or arm.
+        """
+        from contrast.report.drawings import figure
+
+        return figure(self, name, arms)
+
+    def _repr_html_(self) -> str:
+        from contrast.report.notebook import study_html
+
+        return study_html(self)
+
+    def report(
+        self, path: str | Path | None = None, *, format: ReportFormat = "html", data: str | Path | None = None, causes: str | Path | None = None
+    ) -> Path:
+        """Write the study's page, one HTML file that needs nothing else, or its report as Markdown or LaTeX, and return the path.
+
+        Args:
+            path: where to; report.html (report.md, report.tex) in the study's folder when None. Markdown and LaTeX put their figures
+                into a folder beside it.
+            format: html, markdown or latex.
+            data: where data sets lie, as for a study: test images are shown where they are at hand; nothing is downloaded.
+            causes: a file of causes that a page saved, to be counted; causes.csv in the study's folder when None, if it is there.
+
+        Raises:
+            InputError: no such format; `data` is no folder, or `causes` can't be read; a figure of a LaTeX report needs a character that no
+                font of this machine has.
+        """
+        if format != "html":
+            return self._written(path, format)
+        from contrast.evidence import Evidence
+        from contrast.protocols import Places
         from contrast.report.page import build
         from contrast.store import write_durably
 
         target = Path(path) if path is not None else self.path_of_page
-        write_durably(target, build(self, self.compare()))
+        evidence = Evidence(self, Places.usual(data), Path(causes) if causes is not None else None)
+        write_durably(target, build(self, self.compare(), evidence))
         return target
+
+    def _written(self, path: str | Path | None, format: str) -> Path:
+        from contrast.report import latex, markdown
+
+        makers = {"markdown": ("md", markdown.write), "latex": ("tex", latex.write)}
+        if format not in makers:
+            raise InputError(f"there is no format {format!r}", right="one of: html, markdown, latex")
+        suffix, write = makers[format]
+        return write(self, self.compare(), Path(path) if path is not None else self.path_of_page.with_suffix(f".{suffix}"))
 
     def environments(self) -> list[dict[str, Any]]:
         """environment.json of every run that has begun, in the order of the plan."""

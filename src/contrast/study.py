@@ -2,119 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from contrast import catalog, designs, faults
 from contrast import changes as change
-from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Origin, Race, Search, Spaced, Splits, Trial, Values
+from contrast.budgets import BUDGETS, Budget, Short
+from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Race, Search, Spaced, Splits, Trial, Values
 from contrast.errors import InputError, nearest
+from contrast.planned import Arm, Plan, PlannedRun
+from contrast.published import Conclusion, Published, Row, arms_named, written
 from contrast.recipe import Recipe
 
 MOST_SEEDS, MOST_RUNS, LARGEST_SEED = 10_000, 100_000, 2**31
-DESIGNS = ("base", "arms", "sweep", "grid", "factorial", "ladder", "search")
-"""Keys of a study that declare recipes; they are set in its file, not on the command line."""
+REPORTED = ("source", "published", "conclusions", "choices", "short")
+"""Keys of a study that tell where its question comes from; without them a study is whole."""
+
+DESIGNS = ("base", "arms", "sweep", "grid", "factorial", "ladder", "search", *REPORTED)
+"""Keys of a study that are set in its file, not on the command line."""
 
 SPLIT_SETTINGS = ("split_seed", "folds", "fold")
 """What a study with `splits` sets for itself in every run."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A named set of changes to the base Recipe.
-
-    Attributes:
-        name: what people call it.
-        changes: dotted path → value.
-        recipe: the base, or the arm that this one builds on, with the changes applied.
-        lost: settings that a replacement lost, e.g. ``optimizer.weight_decay 0.0005``.
-        origin: the part of the study that declares it.
-        axis: path and value, for arms of a one-dimensional sweep over numbers.
-        twin: the earlier arm with the same recipe, whose runs this one shares.
-        parent: the arm that this one builds on.
-    """
-
-    name: str
-    changes: Mapping[str, Any]
-    recipe: Recipe
-    lost: tuple[str, ...] = ()
-    origin: Origin = "arms"
-    axis: tuple[str, float] | None = None
-    twin: str | None = None
-    parent: str | None = None
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One recipe to be carried out: an arm's with one seed."""
-
-    arm: str
-    seed: int
-    recipe: Recipe = field(repr=False)
-
-    @cached_property
-    def folder(self) -> str:
-        """The run folder's name: words for people, then the identity."""
-        return f"{slug(self.arm)}-seed{self.seed}-{self.recipe.id[:8]}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every run of a study, arms interleaved inside each seed, so that drift of the machine hits all arms alike.
-
-    Attributes:
-        study: what was planned.
-        arms: the baseline first.
-        runs: one for each arm and seed.
-        remarks: what a reader should know.
-        layout: how the arms hang together: factors, steps of a ladder, looks of a race, trials of a search (plain data).
-        trials: what a search tries, as arms that stand in no comparison.
-        trial_runs: their runs, which never open test.
-    """
-
-    study: Study
-    arms: tuple[Arm, ...]
-    runs: tuple[PlannedRun, ...]
-    remarks: tuple[str, ...]
-    layout: Mapping[str, Any] = field(default_factory=dict)
-    trials: tuple[Arm, ...] = ()
-    trial_runs: tuple[PlannedRun, ...] = ()
-
-    @cached_property
-    def seeds(self) -> tuple[int, ...]:
-        """Every seed that an arm runs with, in order."""
-        return tuple(dict.fromkeys(run.seed for run in self.runs))
-
-    @cached_property
-    def distinct(self) -> tuple[PlannedRun, ...]:
-        """The runs to carry out: recipes that stand under two names once."""
-        return tuple({run.recipe.id: run for run in reversed(self.runs)}.values())[::-1]
-
-    def by_data(self, key: Callable[[Recipe], str]) -> dict[str, Recipe]:
-        """The first recipe of each data set and split, by what `key` says of it."""
-        found: dict[str, Recipe] = {}
-        for run in (*self.runs, *self.trial_runs):
-            found.setdefault(key(run.recipe), run.recipe)
-        return found
-
-    def first_recipe(self, arm: Arm) -> Recipe:
-        """The recipe of an arm's first run, with its split; without a seed of its own."""
-        split = self.study.splits.settings(0) if self.study.splits and arm not in self.trials else {}
-        return arm.recipe.with_data(split) if split else arm.recipe
-
-    def folder_of(self, run: PlannedRun) -> str:
-        """The folder that holds a run, which a twin arm may have named."""
-        return self._folders.get(run.recipe.id, run.folder)
-
-    @cached_property
-    def _folders(self) -> dict[str, str]:
-        return {run.recipe.id: run.folder for run in reversed(self.runs)}
 
 
 def _base(given: Any, trust: bool) -> Recipe:
@@ -142,11 +54,6 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def slug(name: str) -> str:
-    """Words of a name that are safe in a file name: ``Batch norm!`` → ``batch-norm``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "arm"
-
-
 class Study(BaseModel):
     """A question as data.
 
@@ -169,6 +76,12 @@ class Study(BaseModel):
     splits: Splits | None = Field(default=None, description="another split with every seed: {folds: k}, or {} for a new split a seed")
     margin: float = Field(default=0.5, gt=0, description="points below which a difference does not matter")
     keep: Literal["both", "best", "none"] = Field(default="both", description="which weights stay when a run is finished")
+    source: Annotated[tuple[Row, ...], Field(strict=False)] = Field(default=(), description="rows of the reports that it repeats, e.g. [S3, N6]")
+    published: Annotated[tuple[Published, ...], Field(strict=False)] = Field(default=(), description="numbers that the reports printed")
+    conclusions: Annotated[tuple[Conclusion, ...], Field(strict=False)] = Field(default=(), description="what the reports concluded")
+    choices: Annotated[tuple[str, ...], Field(strict=False)] = Field(default=(), description="ours where the reports are silent, in sentences")
+    short: Short | None = Field(default=None, description="a budget of minutes; `budget=short` on the command line takes it")
+    budget: Budget = Field(default="full", description="which budget the base stands for; a file's is the full one")
 
     _trust: bool = PrivateAttr(default=True)
 
@@ -191,6 +104,8 @@ class Study(BaseModel):
             raise InputError("unknown key", where=str(unknown[0]), right=nearest(str(unknown[0]), cls.model_fields))
         made = cls(**{**given, "base": _base(given.get("base"), trust)})
         object.__setattr__(made, "_trust", trust)
+        if made.short is not None:
+            made.with_budget("short")
         return made
 
     @model_validator(mode="before")
@@ -246,24 +161,66 @@ class Study(BaseModel):
                 raise InputError(f"{len(self.seeds)} seeds do not go through {self.splits.folds} folds", where="seeds", right=right)
         return self
 
+    @model_validator(mode="after")
+    def _speaks_of_its_arms(self) -> Study:
+        if not (self.published or self.conclusions or self.short):
+            return self
+        self._check_count()
+        known = [BASELINE, *(one.name for one in self._declared()), *([self.search.name] if self.search else [])]
+        only = {f"short.only.{i}": name for i, name in enumerate(self.short.only)} if self.short else {}
+        for where, name in (arms_named(self.published, self.conclusions) | only).items():
+            if name not in known:
+                raise InputError(f"there is no arm {name!r}", where=where, right=nearest(name, known))
+        if only and (self.factorial or self.ladder):
+            raise InputError("a factorial or ladder is whole or not at all", where="short.only", right="leave it out")
+        if self.budget == "short" and not (self.short and self.short.is_taken):
+            raise InputError("the base of a file is the full budget", where="budget", right="leave it out, and say budget=short to the command")
+        return self
+
     @property
     def first_seeds(self) -> tuple[int, ...]:
         """The seeds of every arm; of a race, those of the first look."""
         return tuple(range(self.seeds.start)) if isinstance(self.seeds, Race) else self.seeds
 
     def with_changes(self, overrides: Mapping[str, Any]) -> Study:
-        """The study with settings of its base (or `seeds`, `margin`, `keep` …) overridden, as the command line does.
+        """The study with settings of its base (or `budget`, `seeds`, `margin`, `keep` …) overridden, as the command line does.
 
         Raises:
             InputError: a path leads nowhere.
         """
+        if "budget" in overrides:
+            rest = {path: value for path, value in overrides.items() if path != "budget"}
+            return self.with_budget(overrides["budget"]).with_changes(rest)
         own = {path: value for path, value in overrides.items() if path in type(self).model_fields and path not in DESIGNS}
         for_base = {path.removeprefix("base."): value for path, value in overrides.items() if path not in own}
         for path in for_base:
             if path.partition(".")[0] not in Recipe.model_fields:
-                raise InputError("unknown setting", where=path, right=nearest(path, [*Recipe.model_fields, "seeds", "margin", "keep"]))
+                raise InputError("unknown setting", where=path, right=nearest(path, [*Recipe.model_fields, "budget", "seeds", "margin", "keep"]))
+        return self._changed(for_base, own)
+
+    def with_budget(self, budget: Budget) -> Study:
+        """The study at a budget: in full, or as its `short` says, under the name ``NAME-short``.
+
+        Raises:
+            InputError: there is no such budget, or the way back from the short one is asked for.
+        """
+        if budget not in BUDGETS:
+            raise InputError(f"{faults.shown(budget)} is wrong", where="budget", right="give full or short")
+        if budget == self.budget:
+            return self
+        if self.short is None or budget == "full":
+            told = "the study has no short budget" if self.short is None else "the study was cut to its short budget"
+            raise InputError(told, where="budget", right="leave budget out" if self.short is None else "read its file again")
+        short = self.short
+        own = {"name": f"{self.name[:249]}-short", "budget": "short", "short": short.taken(), "arms": short.changed(self.arms)}
+        try:
+            return self._changed(short.base, own | ({"seeds": short.seeds} if short.seeds is not None else {}))
+        except InputError as error:
+            raise (error.below("short") if error.where.startswith("seeds") else error.below("short.base")) from None
+
+    def _changed(self, for_base: Mapping[str, Any], own: Mapping[str, Any]) -> Study:
         base, _ = change.apply(self.base.given(), for_base)
-        made = {name: getattr(self, name) for name in type(self).model_fields} | own
+        made = {name: getattr(self, name) for name in type(self).model_fields} | dict(own)
         made["base"] = Recipe.parse(base, trust=self._trust)
         changed = type(self)(**made)
         object.__setattr__(changed, "_trust", self._trust)
@@ -271,8 +228,15 @@ class Study(BaseModel):
 
     def spec(self) -> dict[str, Any]:
         """The study as plain data; `Study.parse` of it gives an equal Study."""
-        written = self.model_dump(mode="json", by_alias=True, exclude={"base"}, exclude_none=True)
-        return written | {"base": self.base.given()}
+        own = self.model_dump(mode="json", by_alias=True, exclude={"base", "budget", *REPORTED}, exclude_none=True)
+        return own | self.reported() | {"base": self.base.given()}
+
+    def reported(self) -> dict[str, Any]:
+        """What the study says of reports and budgets, as plain data; only what it does say."""
+        told = {"source": list(self.source), "published": written(self.published), "conclusions": written(self.conclusions)}
+        short = self.short.model_dump(mode="json", exclude_unset=True) if self.short else {}
+        told |= {"choices": list(self.choices), "short": short, "budget": self.budget if self.budget != "full" else ""}
+        return {key: value for key, value in told.items() if value}
 
     def plan(self, *, seeds: Mapping[str, int] | None = None, found: Mapping[str, Any] | None = None, trials: Sequence[Trial] = ()) -> Plan:
         """List every (arm, seed, Recipe) before anything starts.
@@ -285,14 +249,11 @@ class Study(BaseModel):
         Raises:
             InputError: an arm's changes lead nowhere, change nothing, or its recipe is wrong.
         """
-        declared = 1 + len(self.arms) + designs.count(self.sweep, self.grid, self.factorial, self.ladder)
-        if declared * len(self.first_seeds) > MOST_RUNS:
-            raise InputError(f"{declared:,} arms × {len(self.first_seeds):,} seeds are too many runs", right=f"at most {MOST_RUNS:,}")
+        self._check_count()
+        kept = self.short.kept(self.arms) if self.short and self.budget == "short" else ()
         arms = {BASELINE: Arm(BASELINE, {}, self.base, origin="base")}
         first = {self.base.id: BASELINE}
-        for one in chain(
-            designs.named(self.arms), designs.swept(self.sweep), designs.gridded(self.grid), self._rungs(), self._cells(), self._found(found)
-        ):
+        for one in chain(self._declared(kept), self._found(found)):
             made = self._arm(one, arms)
             if made.name in arms:
                 raise InputError("two arms have this name", where=f"{made.origin}.{made.name}", right="give each arm a name, and each value once")
@@ -305,6 +266,16 @@ class Study(BaseModel):
             arms[made.name] = made if twin == made.name else replace(made, twin=twin)
         tried = tuple(self._trial(trial) for trial in trials)
         return self._planned(list(arms.values()), seeds or {}, tried)
+
+    def _check_count(self) -> None:
+        declared = 1 + len(self.arms) + designs.count(self.sweep, self.grid, self.factorial, self.ladder)
+        if declared * len(self.first_seeds) > MOST_RUNS:
+            raise InputError(f"{declared:,} arms × {len(self.first_seeds):,} seeds are too many runs", right=f"at most {MOST_RUNS:,}")
+
+    def _declared(self, kept: Collection[str] = ()) -> Iterator[Declared]:
+        """The arms of the file's designs; where any are named, only those."""
+        every = chain(designs.named(self.arms), designs.swept(self.sweep), designs.gridded(self.grid), self._rungs(), self._cells())
+        return (one for one in every if not kept or one.name in kept)
 
     def _planned(self, arms: list[Arm], seeds: Mapping[str, int], trials: tuple[Arm, ...]) -> Plan:
         most = max([len(self.first_seeds), *seeds.values()])

@@ -11,6 +11,7 @@ import numpy as np
 from contrast.design_values import LEVEL, Answer, Measured, decimals_of, evidence, shows, with_holm
 from contrast.errors import InputError, nearest
 from contrast.study_metrics import judged, scores
+from contrast.study_published import conclusions, published
 from contrast.study_tables import by_arm, designs_of, final, latest, setting_at
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def table(study: StudyTables, by: str) -> pd.DataFrame:
         "factors": lambda: factor_table(study),
         "final": lambda: final(study.runs()),
         "latest": lambda: latest(study.runs(), study.epochs()),
+        "published": lambda: published(study),
+        "conclusions": lambda: conclusions(study),
     }
     if by not in makers:
         raise InputError(f"there is no table by {by!r}", right=nearest(by, makers))

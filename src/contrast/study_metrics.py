@@ -79,13 +79,13 @@ def with_metric(study: StudyTables, metric: str) -> pd.DataFrame:
 def names(study: StudyTables, like: str = "") -> list[str]:
     """Every metric that can be asked for; those of classes, which may be many, where `like` begins as they do."""
     columns = [str(column) for column in study.runs().columns if column not in KEYS + NOT_AVERAGED]
-    classes = dict.fromkeys(f"{OF_CLASS}{name}" for arm in study.arms for name in _classes(study.lock, arm))
+    classes = dict.fromkeys(f"{OF_CLASS}{name}" for arm in study.arms for name in classes_of(study.lock, arm))
     asked = list(classes) if like.startswith(OF_CLASS[:-1]) else [f"{OF_CLASS}CLASS"]
     return [*columns, *_MAKERS, *EXAMPLES, *asked]
 
 
 def _is_derived(study: StudyTables, metric: str) -> bool:
-    known = (name for arm in study.arms for name in _classes(study.lock, arm))
+    known = (name for arm in study.arms for name in classes_of(study.lock, arm))
     return metric in _MAKERS or TARGET.fullmatch(metric) is not None or (metric.removeprefix(OF_CLASS) in known and metric.startswith(OF_CLASS))
 
 
@@ -97,7 +97,7 @@ def _derived(study: StudyTables, metric: str) -> Values:
     return _of_class(study, metric.removeprefix(OF_CLASS))
 
 
-def _classes(lock: Mapping[str, Any], arm: str) -> list[str]:
+def classes_of(lock: Mapping[str, Any], arm: str) -> list[str]:
     """Names of the classes that an arm's data has."""
     key = next((entry.get("data") for entry in lock["arms"] if entry["name"] == arm), None)
     entry = next((data for data in lock["data"] if data.get("key") == key), lock["data"][0])
@@ -107,14 +107,14 @@ def _classes(lock: Mapping[str, Any], arm: str) -> list[str]:
 def _balanced(study: StudyTables) -> Values:
     from contrast.compare import balanced_accuracy
 
-    counts = {arm: len(_classes(study.lock, arm)) for arm in study.arms}
+    counts = {arm: len(classes_of(study.lock, arm)) for arm in study.arms}
     judged_runs = study.judged_images("test")
     return {(arm, seed): balanced_accuracy(labels, predicted, counts[arm]) for arm, seed, labels, predicted in judged_runs if len(labels)}
 
 
 def _of_class(study: StudyTables, name: str) -> Values:
     made: Values = {}
-    numbers = {arm: classes.index(name) for arm in study.arms if name in (classes := _classes(study.lock, arm))}
+    numbers = {arm: classes.index(name) for arm in study.arms if name in (classes := classes_of(study.lock, arm))}
     for arm, seed, labels, predicted in study.judged_images("test"):
         own = labels == numbers.get(arm, -1)
         if own.any():
@@ -176,7 +176,7 @@ def scores(study: StudyTables, metric: str) -> Outcomes | None:
     if metric == "balanced_accuracy":
         return _weighted(study.outcomes("test"), _class_weights(study.labels("test")))
     if metric.startswith(OF_CLASS):
-        return _picked(study.outcomes("test"), study.labels("test"), _classes(study.lock, str(study.lock["baseline"])), metric)
+        return _picked(study.outcomes("test"), study.labels("test"), classes_of(study.lock, str(study.lock["baseline"])), metric)
     return None
 
 

@@ -19,6 +19,8 @@ NOT_AVERAGED = ("chosen_by", "diverged_step")
 FINAL = ("train_loss", "train_accuracy", "validation_accuracy", "test_accuracy")
 WEIGHTS = ("latest", "best")
 MOST_OF_A_VALUE = 200
+MC_DROPOUT = ("part", "scheme", "masks", "repeat", "accuracy", "loss")
+"""Columns of mc_dropout.csv."""
 
 
 class StudyTables(Protocol):
@@ -34,6 +36,8 @@ class StudyTables(Protocol):
     def runs(self) -> pd.DataFrame: ...
     def epochs(self) -> pd.DataFrame: ...
     def search(self) -> pd.DataFrame: ...
+    def mc_dropout(self) -> pd.DataFrame: ...
+    def updates(self) -> pd.DataFrame: ...
     def images(self, part: str = "test") -> pd.DataFrame: ...
     def judged_images(self, part: str = "test") -> Iterator[Judged]: ...
     def outcomes(self, part: str = "test") -> Outcomes: ...
@@ -114,6 +118,24 @@ def _of_weights(runs: pd.DataFrame, epochs: pd.DataFrame, weights: str) -> pd.Da
     figures = {name: _column(runs, prefix + name) for name in ("validation_loss", "validation_accuracy", "test_accuracy")}
     train = [losses.get(key, float("nan")) for key in zip(runs["arm"], runs["seed"], at, strict=True)]
     return pd.DataFrame({"epoch": at.astype("float64"), "train_loss": pd.Series(train, index=runs.index, dtype="float64"), **figures})
+
+
+def figures_of(study: StudyTables, arm: str, figure: str, weights: str = "best") -> NDArray[np.float64]:
+    """A figure of every finished run of an arm, ``float64 [S]``, in the order of the plan; runs without it are left out.
+
+    Args:
+        study: its tables.
+        arm: its name; one that was not planned has no runs.
+        figure: a column of the table of runs.
+        weights: ``best``, those that validation chose; ``latest``, those of the last epoch, whose train loss is that epoch's running mean.
+    """
+    runs = study.runs()
+    own = runs[(runs["status"] == "finished") & (runs["arm"] == arm)]
+    if weights == "latest" and figure == "train_loss":
+        values = _of_weights(own, study.epochs(), weights)[figure]
+    else:
+        values = _column(own, f"last_{figure}" if weights == "latest" else figure)
+    return values.dropna().to_numpy(dtype="float64")
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series[float]:

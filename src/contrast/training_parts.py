@@ -1,4 +1,4 @@
-"""Words for which part of a network is trained, and how fast: what is frozen, and factors on the learning rate."""
+"""Words for which part of a network is trained, how fast and how long: what is frozen, and factors on the learning rate."""
 
 from __future__ import annotations
 
@@ -35,3 +35,15 @@ LearningRateFactors = Annotated[
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1000}}),
 ]
 """Pattern → factor, kept as sorted pairs so that an ingredient stays frozen and hashable."""
+
+Moment = Annotated[float, Field(gt=0, le=1)]
+"""A point of the training, as a share of it."""
+
+FreezeOut = Annotated[
+    tuple[tuple[Pattern, Moment], ...],
+    BeforeValidator(_pairs),
+    AfterValidator(lambda pairs: tuple(sorted(pairs))),
+    PlainSerializer(dict),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 1}}),
+]
+"""Pattern → share of the training after which the part is frozen (1: never), kept likewise."""

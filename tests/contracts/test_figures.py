@@ -46,7 +46,7 @@ SWEPT: dict[str, Any] = {
 NASTY = dict(itertools.pairwise(HOSTILE))
 MADE = {
     "three arms": Made(images=60, epochs=3),
-    "a sweep": Made(images=60, epochs=3, **SWEPT),
+    "a sweep": Made(images=60, epochs=3, watched=["weight_norm", "update_ratio"], masks=[1, 4], test_watched=True, **SWEPT),
     "one arm, one run": Made(gains={"only": 0.0}, seeds=[0], images=60, epochs=1),
     "not all well": Made(images=60, epochs=2, states={("batch norm", 0): "diverged", ("dropout", 1): "failed", ("dropout", 2): "interrupted"}),
     "designs": everything(),
@@ -66,6 +66,8 @@ MADE = {
         seeds=[0, 1],
         images=60,
         epochs=2,
+        watched=["weight_norm"],
+        masks=[2],
     ),
     "not begun": Made(images=60, states={(arm, seed): "planned" for arm in ("baseline", "batch norm", "dropout") for seed in range(3)}),
 }

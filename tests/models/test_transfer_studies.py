@@ -12,7 +12,6 @@ from contrast import networks, study_file
 from contrast.recipe import Recipe
 from tests.models.made import trained
 
-STUDIES = {name: study_file.read(path) for name, path in study_file.shipped().items() if name.startswith("transfer-")}
 TRAINABLE = {
     ("transfer-dogs-vs-cats", "baseline"): 2_562,
     ("transfer-dogs-vs-cats", "hidden layer"): 1_313_794,
@@ -22,7 +21,9 @@ TRAINABLE = {
     ("transfer-caltech", "all layers"): 2_252_054,
     ("transfer-caltech", "from scratch"): 2_252_054,
 }
-"""Study and arm → values that are trained, with 2 and 22 classes."""
+"""Study and arm → values that are trained, with 2 and 22 classes; `tests/test_shipped.py` has the other studies."""
+
+STUDIES = {name: study_file.read(study_file.shipped()[name]) for name in dict(TRAINABLE)}
 
 
 def recipe_of(study: str, arm: str) -> Recipe:

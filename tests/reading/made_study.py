@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,11 @@ class Made:
     trials: Sequence[tuple[Mapping[str, Any], float | None]] = ()
     """(changes, validation accuracy) of each trial of a search; None where it diverged."""
     test_of_the_latest: bool = False
+    test_watched: bool = False
+    watched: Sequence[str] = ()
+    """What the recipes watch at every update."""
+    masks: Sequence[int] = ()
+    """Numbers of masks that dropout at test time was averaged over."""
 
     def change_of(self, arm: str) -> dict[str, Any]:
         usual = {"batch norm": {"model.norm": "batch"}, "dropout": {"model.dropout": 0.2}}
@@ -104,12 +110,14 @@ def _lock(made: Made) -> dict[str, Any]:
     data = {
         "use": "mnist5k", "settings": {"validation": 800, "test": count, "train": None, "split_seed": 0}, "fingerprint": "ab" * 32,
         "classes": list(made.classes), "shape": [1, 28, 28], "counts": {"train": 3200, "validation": 800, "test": count},
+        "class_counts": [3200 // len(made.classes) + 3 * (i % 4) for i in range(len(made.classes))],
         "mean": [0.1309], "std": [0.3085], "notes": ["28×28 as they came"], "split": "splits/0011223344556677.json",
     }  # fmt: skip
     return {
         "version": 1, "name": made.name, "question": made.question, "command": f"contrast run {made.name}", "baseline": made.baseline,
         "choose": "validation_accuracy", "seeds": list(made.seeds), "machine": MACHINE, "arms": arms, "runs": runs, "data": [data],
-        "base": BASE | {"epochs": made.epochs}, "remarks": list(made.remarks), "designs": dict(made.designs) | _search(made),
+        "base": BASE | {"epochs": made.epochs} | ({"watch": list(made.watched)} if made.watched else {}),
+        "remarks": list(made.remarks), "designs": dict(made.designs) | _search(made),
     }  # fmt: skip
 
 
@@ -151,10 +159,17 @@ def _run(folder: Path, run: Mapping[str, Any], made: Made) -> None:
     (folder / "recipe.yaml").write_text("question: made\nbase: {data: {use: mnist5k}, model: {use: mlp}}\nseeds: [0]\n", encoding="utf-8")
     epochs = made.epochs if state == "finished" else max(1, made.epochs // 2)
     rows = _epochs(made.gains[arm], epochs, made.epochs, generator)
+    if made.test_watched:
+        rows = [row | {"test_loss": 1.1 * row["validation_loss"], "test_accuracy": row["validation_accuracy"] - 0.01} for row in rows]
     _csv(folder / "epochs.csv", rows)
+    norms = dict.fromkeys(made.watched, 30.0 + made.gains[arm] + seed)
     _csv(
         folder / "steps.csv",
-        [{"step": s + 1, "epoch": s // 50 + 1, "loss": 2.3 / (s + 1) ** 0.3, "accuracy": 0.5, "lr": 0.05} for s in range(50 * epochs)],
+        [
+            {"step": s + 1, "epoch": s // 50 + 1, "loss": 2.3 / (s + 1) ** 0.3, "accuracy": 0.5, "lr": 0.05}
+            | {name: norm + 0.01 * s for name, norm in norms.items()}
+            for s in range(50 * epochs)
+        ],
     )
     if state == "failed":
         _json(folder / "failure.json", {"cause": "the disk is full", "when": "2026-11-21T10:00:00+00:00", "traceback": "Traceback …"})
@@ -165,6 +180,8 @@ def _run(folder: Path, run: Mapping[str, Any], made: Made) -> None:
         outcomes = {part: _outcomes(folder / f"{part}.parquet", part, arm, seed, made) for part in ("validation", "test")}
         figures = _summary(run, state, rows, outcomes, made)
         latest = {"last_test_accuracy": outcomes["test"][0] - 0.004, "last_test_loss": outcomes["test"][1] * 1.1} if made.test_of_the_latest else {}
+        if made.masks:
+            _csv(folder / "mc_dropout.csv", _masks(made.masks, outcomes, generator))
         _json(folder / "summary.json", figures | latest)
 
 
@@ -185,6 +202,16 @@ def _epochs(gain: float, count: int, planned: int, generator: np.random.Generato
                 "images_per_second": 5200 + generator.normal(0, 90),
             }
         )
+    return rows
+
+
+def _masks(masks: Sequence[int], outcomes: Mapping[str, tuple[float, float]], generator: np.random.Generator) -> list[dict[str, Any]]:
+    rows = []
+    for part, (accuracy, loss) in outcomes.items():
+        rows.append({"part": part, "scheme": "scaling", "masks": 0, "repeat": 1, "accuracy": accuracy, "loss": loss})
+        for scheme, count, repeat in itertools.product(("logits", "probabilities"), masks, (1, 2)):
+            lost = (0.1 + generator.normal(0, 0.01)) / count
+            rows.append({"part": part, "scheme": scheme, "masks": count, "repeat": repeat, "accuracy": accuracy - lost, "loss": loss + lost})
     return rows
 
 

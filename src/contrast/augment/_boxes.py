@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from contrast.keyed import Draws
+
+if TYPE_CHECKING:
+    from contrast.protocols import AugmentFunction
 
 ATTEMPTS = 10
 
@@ -34,6 +39,22 @@ def _between(first: Tensor, count: Tensor, size: int) -> Tensor:
     return (place >= first[:, None]) & (place < (first + count)[:, None])
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A bound step that cuts a box out of each image and enlarges it to the batch's size; where images keep their own sizes, its boxes are asked for.
+
+    Attributes:
+        apply: cuts out of images of one size; see `AugmentIngredient.apply`.
+        boxes: what is cut out of images of these heights and widths, one for all or ``int64 [B]``.
+    """
+
+    apply: AugmentFunction
+    boxes: Callable[[Draws, int | Tensor, int | Tensor], Boxes]
+
+    def __call__(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        return self.apply(images, labels, draws)
+
+
 class Sizes(NamedTuple):
     """Sides drawn, ``int64 [B]``, and whether they fit, ``bool [B]``."""
 
@@ -42,14 +63,14 @@ class Sizes(NamedTuple):
     fits: Tensor
 
 
-def sizes(draws: Draws, shape: tuple[int, int], area: tuple[float, float], aspect: tuple[float, float], *, whole: bool) -> Sizes:
+def sizes(draws: Draws, shape: tuple[int | Tensor, int | Tensor], area: tuple[float, float], aspect: tuple[float, float], *, whole: bool) -> Sizes:
     """Draw sides by a share of the image's area and an aspect ratio, up to ten times an image, until they fit into it.
 
     As torchvision: the share is uniform, the ratio log-uniform, sides are rounded to whole pixels.
 
     Args:
         draws: of the rectangles.
-        shape: height and width of the images.
+        shape: height and width of the images, one for all or ``int64 [B]``.
         area: least and greatest share of the area.
         aspect: least and greatest width over height.
         whole: whether a side as long as the image's fits.

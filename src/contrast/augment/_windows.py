@@ -22,10 +22,22 @@ def windows(images: Tensor, top: Tensor, left: Tensor, height: int, width: int) 
     rows = images.permute(0, 2, 3, 1).contiguous()
     batch, _, _, channels = rows.shape
     by_image, by_row, by_column, _ = rows.stride()
-    # A window's row is a run of width·C values that may start at any value: these overlapping runs are a view, from
-    # which whole rows are copied.
-    length = width * channels
-    runs = rows.view(-1).as_strided((rows.numel() - length + 1, length), (1, 1))
     first = torch.arange(batch, device=images.device) * by_image + top * by_row + left * by_column
     starts = first[:, None] + torch.arange(height, device=images.device) * by_row
-    return runs.index_select(0, starts.view(-1)).view(batch, height, width, channels).permute(0, 3, 1, 2)
+    return runs(rows, starts.view(-1), width * channels).view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def runs(memory: Tensor, starts: Tensor, length: int) -> Tensor:
+    """Copy runs of values, a row of a window each, that may start at any value.
+
+    Args:
+        memory: contiguous.
+        starts: number of each run's first value, ``int64 [N]``.
+        length: values of a run.
+
+    Returns:
+        ``[N, length]``.
+    """
+    # All runs that there are, overlapping, are a view.
+    every = memory.view(-1).as_strided((memory.numel() - length + 1, length), (1, 1))
+    return every.index_select(0, starts)

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
+from contrast.augment._moves import Moves, Window
 from contrast.augment._windows import windows
 from contrast.errors import InputError
 from contrast.protocols import AugmentIngredient
@@ -30,19 +31,37 @@ class Crop(AugmentIngredient):
         Raises:
             InputError: the images are too small to be reflected this far.
         """
-        top, left = draws.integers(("crop row", "crop column"), 0, 2 * self.padding + 1)
-        return windows(self._padded(images), top, left, images.shape[2], images.shape[3]), labels
+        height, width = images.shape[2:]
+        top, left = self.corners(draws)
+        return windows(self._padded(images), top, left, height, width), labels
+
+    def moves(self, height: int, width: int, draws: Draws) -> Moves:
+        """What `apply` does, for neighboring steps to be carried out in one copy; see `contrast.augment._moves`.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        self._check(height, width)
+        top, left = self.corners(draws)
+        return Moves(Window(top, left, self.padding, self.padding, 0 if self.mode == "zero" else None))
+
+    def corners(self, draws: Draws) -> Tensor:
+        """First row and first column of each image's window in the padded image, ``int64 [2, B]``."""
+        return draws.integers(("crop row", "crop column"), 0, 2 * self.padding + 1)
 
     def _padded(self, images: Tensor) -> Tensor:
         if self.mode == "zero":
             return functional.pad(images, (self.padding,) * 4)
-        if self.padding >= min(images.shape[2:]):
-            raise InputError(
-                f"images of {images.shape[2]}×{images.shape[3]} can't be reflected {self.padding} pixels far",
-                where="augment.crop.padding",
-                right=f"give at most {min(images.shape[2:]) - 1}",
-            )
+        self._check(images.shape[2], images.shape[3])
         return _reflected(_reflected(images, self.padding, 3), self.padding, 2)
+
+    def _check(self, height: int, width: int) -> None:
+        if self.mode == "reflect" and self.padding >= min(height, width):
+            raise InputError(
+                f"images of {height}×{width} can't be reflected {self.padding} pixels far",
+                where="augment.crop.padding",
+                right=f"give at most {min(height, width) - 1}",
+            )
 
 
 def _reflected(images: Tensor, padding: int, dim: int) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import Field
 
-from contrast.augment._boxes import Boxes, sizes
+from contrast.augment._boxes import Boxes, Cut, sizes
 from contrast.augment._geometry import sample
 from contrast.augment._pixels import of_planes, planes
 from contrast.augment._ranges import PositiveRange, ShareRange
@@ -16,13 +16,16 @@ from contrast.protocols import AugmentIngredient
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from contrast.images import Images
     from contrast.keyed import Draws
+    from contrast.protocols import AugmentFunction
 
 
 class RandomResizedCrop(AugmentIngredient):
     """Crop and enlarge to the batch's own size (Szegedy et al. 2015), drawn as torchvision's `RandomResizedCrop` draws it.
 
-    Enlarging blends four pixels and rounds to the nearest byte; antialiasing changes nothing where nothing shrinks.
+    Enlarging blends four pixels and rounds to the nearest byte; antialiasing changes nothing where nothing shrinks. Images that
+    keep their own sizes (``data: {resize: ragged}``) are cropped from all of their pixels, with antialiasing.
     """
 
     scale: ShareRange = Field(default=(0.08, 1.0), description="least and greatest share of the image's area")
@@ -36,18 +39,29 @@ class RandomResizedCrop(AugmentIngredient):
         x = _sources(boxes.left, boxes.width, width)[:, None, :].expand(-1, height, -1)
         return of_planes(sample(planes(images), x, y, "border").round_()), labels
 
-    def boxes(self, draws: Draws, height: int, width: int) -> Boxes:
-        """What is cropped; after ten attempts that do not fit, a middle part of the nearest ratio that is allowed."""
+    def prepare(self, images: Images) -> AugmentFunction:
+        """Let boxes be asked for too: images that keep their own sizes are cut when they are gathered."""
+        return Cut(self.apply, self.boxes)
+
+    def boxes(self, draws: Draws, height: int | Tensor, width: int | Tensor) -> Boxes:
+        """What is cropped; after ten attempts that do not fit, a middle part of the nearest ratio that is allowed.
+
+        Args:
+            draws: of the images.
+            height: pixels of the images, one number for all or ``int64 [B]``.
+            width: likewise.
+        """
+        height, width = (side if isinstance(side, torch.Tensor) else draws.keys.new_full((), side) for side in (height, width))
         drawn = sizes(draws.within("random_resized_crop"), (height, width), self.scale, self.ratio, whole=True)
-        middle_height = height if width / height >= self.ratio[0] else round(width / self.ratio[0])
-        middle_width = width if width / height <= self.ratio[1] else round(height * self.ratio[1])
-        down = torch.where(drawn.fits, drawn.height, middle_height)
-        across = torch.where(drawn.fits, drawn.width, middle_width)
+        low, high = self.ratio
+        ratio = width.double() / height
+        down = torch.where(drawn.fits, drawn.height, torch.where(ratio >= low, height, (width.double() / low).round().long()))
+        across = torch.where(drawn.fits, drawn.width, torch.where(ratio <= high, width, (height.double() * high).round().long()))
         top, left = (
             draws.integers(f"random_resized_crop {side}", 0, free + 1) for side, free in (("row", height - down), ("column", width - across))
         )
-        top = torch.where(drawn.fits, top, (height - middle_height) // 2)
-        left = torch.where(drawn.fits, left, (width - middle_width) // 2)
+        top = torch.where(drawn.fits, top, (height - down) // 2)
+        left = torch.where(drawn.fits, left, (width - across) // 2)
         return Boxes(top, left, down, across)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from torch.nn import functional
 
+from contrast.augment._moves import Moves, Window
 from contrast.augment._windows import windows
 from contrast.protocols import AugmentIngredient
 
@@ -29,12 +30,21 @@ class Translate(AugmentIngredient):
     def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Shift a batch; see `AugmentIngredient.apply`."""
         height, width = images.shape[2:]
-        right, down = self.shifts(draws, height, width)
-        across, along = math.ceil(self.fraction * width), math.ceil(self.fraction * height)
-        padded = functional.pad(images, (across, across, along, along), value=self.fill)
-        return windows(padded, along - down, across - right, height, width), labels
+        top, left, down, across = self._window(height, width, draws)
+        padded = functional.pad(images, (across, across, down, down), value=self.fill)
+        return windows(padded, top, left, height, width), labels
+
+    def moves(self, height: int, width: int, draws: Draws) -> Moves:
+        """What `apply` does, for neighboring steps to be carried out in one copy; see `contrast.augment._moves`."""
+        return Moves(Window(*self._window(height, width, draws), self.fill))
 
     def shifts(self, draws: Draws, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Pixels to the right and down, ``int64 [B]`` each."""
         right, down = draws.uniform(("translate column", "translate row"), -self.fraction, self.fraction)
         return (right * width).round_().long(), (down * height).round_().long()
+
+    def _window(self, height: int, width: int, draws: Draws) -> tuple[Tensor, Tensor, int, int]:
+        """First row and first column of each image's window in the padded image, and the rows and columns that pad it on each side."""
+        right, down = self.shifts(draws, height, width)
+        along, across = math.ceil(self.fraction * height), math.ceil(self.fraction * width)
+        return along - down, across - right, along, across

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from contrast.augment._chosen import changed
+from contrast.augment._moves import Moves
 from contrast.protocols import AugmentIngredient
 
 if TYPE_CHECKING:
@@ -23,3 +24,7 @@ class VFlip(AugmentIngredient):
     def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Flip a batch; see `AugmentIngredient.apply`."""
         return changed(images, draws.uniform("vflip") < self.p, lambda part: part.flip(2)), labels
+
+    def moves(self, height: int, width: int, draws: Draws) -> Moves:
+        """What `apply` does, for neighboring steps to be carried out in one copy; see `contrast.augment._moves`."""
+        return Moves(turned=draws.uniform("vflip") < self.p)

@@ -23,6 +23,7 @@ from .power import (
     smallest_effect_from_one_run,
     smallest_effect_from_pilot,
 )
+from .prediction import prediction_interval
 from .sequential import (
     Decided,
     Look,
@@ -87,6 +88,7 @@ __all__ = [
     "paired_t",
     "paired_t_interval",
     "planned_looks",
+    "prediction_interval",
     "reliability",
     "sd_interval",
     "seeds_needed",

@@ -40,6 +40,7 @@ SMALLER = {
     "perplexity": "",
     "gap": "points",
     "seconds": "s",
+    "share": "",
     "minutes": "minutes",
     "time": "",
     "epoch": "epochs",

@@ -6,20 +6,21 @@ import dataclasses
 import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contrast import archives, exclusions
 from contrast.class_folders import ClassFolders, scan
-from contrast.decode import Damage
+from contrast.decode import Damage, Look
 from contrast.decoded import Wanted, decoded, kept_in
 from contrast.errors import InputError
-from contrast.image_files import Side, listed_damages, look_at
+from contrast.image_files import RESIZE, Resize, Side, check_ragged, in_view, listed_damages, look_at, ragged_notes, sides
 from contrast.images import Images
 from contrast.official import missing
-from contrast.protocols import DataIngredient, Places, Share
+from contrast.protocols import DataIngredient, Places, Share, added
+from contrast.streamed import STREAM, streamed
 
 
 class Folder(DataIngredient):
@@ -30,13 +31,22 @@ class Folder(DataIngredient):
     size: Side | Annotated[tuple[Side, Side], Field(strict=False)] | None = Field(
         default=None, description="pixels, one number or [height, width]; unless told, the images' own size if all have one, else 64"
     )
-    resize: Literal["crop", "whole", "pad"] = Field(default="crop", description="crop: the middle; whole: squeezed; pad: with black around")
+    resize: Resize = Field(default="crop", description=RESIZE)
     channels: Literal[1, 3] = Field(default=3, description="3 is color, 1 is gray")
     damaged: Literal["stop", "skip", "quarantine"] = Field(
         default="stop",
         description="where images can't be read: name them and stop; leave them out; or leave them out and list them in a file for `exclusions`",
     )
     exclude: Annotated[tuple[str, ...], Field(strict=False)] = Field(default=(), description="classes to leave out")
+    stream: bool = added(False, absent=False, description=STREAM)
+    shorter_side: Side | None = added(None, absent=None, description="with resize: ragged, the most pixels that an image's shorter side keeps")
+
+    @model_validator(mode="after")
+    def _ragged_is_bounded(self) -> Self:
+        if self.shorter_side is not None and (self.resize != "ragged" or self.size is None or max(sides(self.size)) > self.shorter_side):
+            raise ValueError("shorter_side needs resize: ragged, and a size that is no larger")
+        check_ragged(self.resize, self.shorter_side, stream=self.stream)
+        return self
 
     def read(self, places: Places) -> Images:
         """Decode all images in parallel threads, once, or open what was kept of them (see `contrast.decoded`).
@@ -73,22 +83,29 @@ class Folder(DataIngredient):
         return self._loaded(scan(self.root(places), self.exclude, strict=False), places)
 
     def _loaded(self, found: ClassFolders, places: Places) -> tuple[Images, list[Damage], ClassFolders]:
-        settings = (self.size, self.resize, self.channels)
+        settings = (self.size, self.resize, self.channels, *(() if self.shorter_side is None else (self.shorter_side,)))
         files = Wanted(
             [entry.id for entry in found.entries],
             [entry.location for entry in found.entries],
             settings,
-            partial(look_at, found.entries, self.size, self.resize, self.channels),
+            partial(self._look, found),
         )
-        opened = decoded(files, kept_in(places, (str(found.root), *settings, self.exclude)))
+        folder = kept_in(places, (str(found.root), *settings, self.exclude))
+        opened = streamed(files, folder) if self.stream else decoded(files, folder)
         damages = found.damages + [Damage(found.entries[at].id, reason) for at, reason in opened.reasons.items()]
         entries = [entry for at, entry in enumerate(found.entries) if at not in opened.reasons]
         index = {name: at for at, name in enumerate(found.classes)}
         labels = np.array([index[entry.label] for entry in entries], np.int64)
         notes = (*found.notes, *opened.notes, *([_told(damages, "left out")] if damages else []))
         parts = np.array([entry.part for entry in entries], np.str_)
-        images = Images(opened.pixels, labels, tuple(entry.id for entry in entries), found.classes, parts, notes)
+        pixels = in_view(opened.pixels, self.size)
+        images = Images(pixels, labels, tuple(entry.id for entry in entries), found.classes, parts, notes)
         return opened.with_fingerprint(images), damages, found
+
+    def _look(self, found: ClassFolders) -> tuple[Look, tuple[str, ...]]:
+        if self.shorter_side is not None:
+            return Look(self.shorter_side, self.shorter_side, self.resize, self.channels), ragged_notes(self.resize, self.shorter_side)
+        return look_at(found.entries, self.size, self.resize, self.channels)
 
     def root(self, places: Places) -> Path:
         """The folder itself.

@@ -12,16 +12,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrast import keyed
+from contrast.augment._boxes import Cut
+from contrast.augment._moves import merged
 from contrast.decoded import Rows, chosen
 from contrast.engine.clock import Clock
 from contrast.engine.machine import Machine
 from contrast.engine.on_disk import OnDisk
+from contrast.engine.ragged import RaggedPixels
 from contrast.engine.sampling import Order, Shuffled
+from contrast.engine.streamed import Streamed
+from contrast.errors import InputError
 from contrast.images import Images
 from contrast.protocols import AugmentIngredient
+from contrast.ragged import Ragged
+from contrast.streamed import Files
 
 if TYPE_CHECKING:
     from contrast.protocols import AugmentFunction
+
+_DRAWN_TOGETHER = 32
+"""Batches whose random numbers are computed at once: those of one batch are many small tensors."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Part:
         classes: number of classes.
     """
 
-    pixels: Tensor | OnDisk
+    pixels: Tensor | OnDisk | Streamed | RaggedPixels
     labels: Tensor
     keys: Tensor
     ids: Sequence[str]
@@ -47,12 +57,21 @@ class Part:
         """Bring some images to the device."""
         ids = [images.ids[i] for i in positions]
         drawn = chosen(images.pixels, positions)
-        pixels = OnDisk(drawn, device) if isinstance(drawn, Rows) else torch.from_numpy(drawn).to(device)
+        pixels = _brought(drawn, device)
         true = torch.from_numpy(labels[positions])
         return cls(pixels, true.to(device), keyed.words(ids).to(device), ids, len(images.classes))
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def _brought(pixels: NDArray[np.uint8], device: str) -> Tensor | OnDisk | Streamed | RaggedPixels:
+    """Pixels on the device, or what brings a batch of them there."""
+    if isinstance(pixels, Files):
+        return Streamed(pixels, device)
+    if isinstance(pixels, Ragged):
+        return RaggedPixels(pixels, device)
+    return OnDisk(pixels, device) if isinstance(pixels, Rows) else torch.from_numpy(pixels).to(device)
 
 
 class Batches:
@@ -83,6 +102,8 @@ class Batches:
         self.part, self.steps, self.batch_size, self.seed, self.machine = part, steps, batch_size, seed, machine
         self.order = Shuffled(part.keys) if order is None else order
         self.clock = Clock({}) if clock is None else clock
+        self._cut = steps[0] if isinstance(part.pixels, RaggedPixels) and steps and isinstance(steps[0], Cut) else None
+        self._steps = steps if self._cut is None else steps[1:]
         self._rows = torch.eye(part.classes, device=part.pixels.device)
 
     def __len__(self) -> int:
@@ -92,17 +113,30 @@ class Batches:
     def of_epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Augmented images (``float32 [B, C, H, W]``) and label rows (``float32 [B, classes]``) from batch `start` on."""
         order, earlier = self.order.of_epoch(self.seed, epoch)
-        for number in range(start, len(self)):
-            batch = slice(number * self.batch_size, (number + 1) * self.batch_size)
-            chosen = order[batch]
+        if isinstance(self.part.pixels, Streamed):
+            self.part.pixels.expect(order[: len(self) * self.batch_size])
+        for number, draws in enumerate(self._draws(epoch, start, order, earlier), start):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
             with self.clock.on("load"):
-                images = laid_out(self.part.pixels.index_select(0, chosen), self.machine)
+                images = laid_out(self._gathered(chosen, draws), self.machine)
                 labels = self._rows.index_select(0, self.part.labels.index_select(0, chosen))
-            occurrence = 0 if earlier is None else earlier[batch]
-            draws = keyed.Draws.of(self.seed, epoch, self.part.keys.index_select(0, chosen), occurrence)
-            for step in self.steps:
+            for step in self._steps:
                 images, labels = step(images, labels, draws)
             yield images, labels
+
+    def _gathered(self, chosen: Tensor, draws: keyed.Draws) -> Tensor:
+        """The images at some positions, ``uint8 [B, H, W, C]``; of those that keep their own sizes, the boxes of the first step."""
+        pixels = self.part.pixels
+        if self._cut is None or not isinstance(pixels, RaggedPixels):
+            return pixels.index_select(0, chosen)
+        return pixels.cut(chosen, self._cut.boxes(draws, *pixels.sizes(chosen)))
+
+    def _draws(self, epoch: int, start: int, order: Tensor, earlier: Tensor | None) -> Iterator[keyed.Draws]:
+        """The draws of each batch from `start` on."""
+        for first in range(start, len(self), _DRAWN_TOGETHER):
+            some = slice(first * self.batch_size, min(first + _DRAWN_TOGETHER, len(self)) * self.batch_size)
+            occurrence = 0 if earlier is None else earlier[some]
+            yield from keyed.Draws.of(self.seed, epoch, self.part.keys.index_select(0, order[some]), occurrence).batches(self.batch_size)
 
 
 def laid_out(pixels: Tensor, machine: Machine) -> Tensor:
@@ -113,6 +147,13 @@ def laid_out(pixels: Tensor, machine: Machine) -> Tensor:
 
 
 def bound(augment: Sequence[AugmentIngredient], training: Images) -> tuple[list[AugmentFunction], list[AugmentFunction]]:
-    """Bind augmentations to the training images: (all of them, those that hold at evaluation too)."""
-    steps = [(step.prepare(training), step.always) for step in augment]
+    """Bind augmentations to the training images: (all of them, those that hold at evaluation too).
+
+    Raises:
+        InputError: the images keep their own sizes, and the first step does not bring them to one.
+    """
+    steps = merged(augment, training)
+    if isinstance(training.pixels, Ragged) and not (steps and isinstance(steps[0][0], Cut)):
+        right = "let random_resized_crop stand first, or take data.resize: crop"
+        raise InputError("the images keep their own sizes, and the first augmentation does not bring them to one", where="augment", right=right)
     return [function for function, _ in steps], [function for function, always in steps if always]

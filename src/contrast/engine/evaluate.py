@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contrast import keyed
+from contrast import keyed, views
 from contrast.engine.batches import Part, laid_out
 from contrast.engine.machine import Machine
 
 if TYPE_CHECKING:
+    from contrast.evaluation import Views
     from contrast.protocols import AugmentFunction
 
 BATCH = 500
@@ -60,22 +61,23 @@ class Evaluator:
     Args:
         steps: the augmentations that hold at evaluation (normalization), bound to the data.
         machine: the plan.
+        views: of each image, over which logits are averaged where a part is judged (`contrast.views`).
     """
 
-    def __init__(self, steps: Sequence[AugmentFunction], machine: Machine) -> None:
-        self.steps, self.machine = steps, machine
+    def __init__(self, steps: Sequence[AugmentFunction], machine: Machine, views: Views = "none") -> None:
+        self.steps, self.machine, self.views = steps, machine, views
 
-    def outcomes(self, model: nn.Module, part: Part) -> Outcomes:
-        """Run the model over a part in evaluation mode; the mode that it was in comes back."""
-        return Outcomes(functional.log_softmax(self.logits(model, part), dim=1).cpu(), part.labels.cpu())
+    def outcomes(self, model: nn.Module, part: Part, views: Views | None = None) -> Outcomes:
+        """Run the model over a part in evaluation mode, over other views than its own where given; the mode that it was in comes back."""
+        return Outcomes(functional.log_softmax(self.logits(model, part, views), dim=1).cpu(), part.labels.cpu())
 
     @torch.inference_mode()
-    def logits(self, model: nn.Module, part: Part) -> Tensor:
+    def logits(self, model: nn.Module, part: Part, over: Views | None = None) -> Tensor:
         """What leaves the model in evaluation mode, ``float32 [N, classes]``, on the device; the mode that it was in comes back."""
         before = model.training
         model.eval()
         with self.machine.autocast():
-            logits = torch.cat([model(images).float() for images in self._batches(part)])
+            logits = torch.cat([views.logits(model, images, over or self.views) for images in self._batches(part)])
         model.train(before)
         return logits
 

@@ -48,6 +48,10 @@ def reason_against(recipe: Recipe) -> str | None:
         return "the frozen part is trained later (unfreeze)"
     if recipe.evaluate is not None and recipe.evaluate.mc_dropout is not None:
         return "dropout is drawn in evaluation too (mc_dropout)"
+    if recipe.evaluate is not None and recipe.evaluate.views != "none":
+        return "images are judged in several views"
+    if recipe.model.freeze_out:
+        return "more is frozen later (freeze_out)"
     watched = [name for name in recipe.watch if name in ("weight_norm", "update_ratio")]
     return f"norms of all parameters are watched ({watched[0]})" if watched else None
 

@@ -15,6 +15,7 @@ from contrast.engine import mc_dropout
 from contrast.engine.batches import Part
 from contrast.engine.evaluate import Outcomes
 from contrast.engine.machine import peak_memory
+from contrast.engine.macs import macs
 from contrast.engine.state import weights_to_bytes
 from contrast.engine.training import Training
 
@@ -40,7 +41,7 @@ def finish(training: Training, arm: str, keep: str, *, judged: bool = True) -> d
             folder.write("best.safetensors", weights_to_bytes(state.best_weights))
         state.take(state.best_weights)
         with training.clock.on("evaluate"):
-            for part in ("train", "validation", "test") if judged else ("train", "validation"):
+            for part in _parts(training, judged=judged):
                 figures |= _evaluated(training, part)
             _average_over_masks(training, ("validation", "test") if judged else ("validation",))
     summary = _summary(training, arm, figures)
@@ -52,20 +53,32 @@ def _latest(training: Training) -> dict[str, float | None]:
     """Figures of the last epoch's weights, where the recipe asks for them; they choose nothing."""
     if training.recipe.evaluate is None or not training.recipe.evaluate.latest:
         return {}
-    figures: dict[str, float | None] = {}
+    figures: dict[str, float | None] = {"last_train_loss": None, "last_train_accuracy": None}
     with training.clock.on("evaluate"):
-        for part in ("train", "validation", "test"):
-            outcomes = training.evaluator.outcomes(training.state.evaluated, getattr(training.data, part))
+        for part in _parts(training, judged=True):
+            outcomes = _judged(training, part)
             figures |= {f"last_{part}_loss": _finite(outcomes.loss), f"last_{part}_accuracy": outcomes.accuracy}
     return figures
 
 
+def _parts(training: Training, *, judged: bool) -> list[str]:
+    """What is evaluated at the end: the training images too unless the recipe spares them, test only where the run is judged."""
+    evaluation = training.recipe.evaluate
+    wanted = {"train": evaluation is None or evaluation.train, "validation": True, "test": judged}
+    return [part for part, asked in wanted.items() if asked]
+
+
 def _evaluated(training: Training, part: str) -> dict[str, float | None]:
     images: Part = getattr(training.data, part)
-    outcomes = training.evaluator.outcomes(training.state.evaluated, images)
+    outcomes = _judged(training, part)
     if part != "train":
         training.folder.write(f"{part}.parquet", image_rows(outcomes, images))
     return {f"{part}_loss": _finite(outcomes.loss), f"{part}_accuracy": outcomes.accuracy}
+
+
+def _judged(training: Training, part: str) -> Outcomes:
+    """Outcomes of a part, over the recipe's views but for the training images, of which there are many and nothing is chosen or told by."""
+    return training.evaluator.outcomes(training.state.evaluated, getattr(training.data, part), "none" if part == "train" else None)
 
 
 def _average_over_masks(training: Training, parts: Sequence[str]) -> None:
@@ -116,13 +129,13 @@ def _lists(rows: Tensor) -> Any:
 
 
 def _gap(train: float | None, held_out: float | None) -> float | None:
-    """Train accuracy minus that on images held out, both of the chosen weights and without augmentation."""
+    """Train accuracy minus that on images held out, both of the chosen weights and without augmentation or views."""
     return train - held_out if train is not None and held_out is not None else None
 
 
 def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> dict[str, Any]:
     state, recipe = training.state, training.recipe
-    train = figures["train_accuracy"]
+    train = figures["train_accuracy"] if training.evaluator.views == "none" else None
     total = training.clock.total()
     train_seconds = state.seconds.get("train", 0.0)
     counts = freezing.count(state.network)
@@ -153,5 +166,6 @@ def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> 
         "parameters": counts.total,
         "trainable_parameters": counts.trainable,
         "frozen_parameters": counts.frozen,
+        "macs": macs(state.network, training.data.shape),
         **({"weights": training.loaded.to_dict()} if training.loaded is not None else {}),
     }

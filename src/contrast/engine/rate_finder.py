@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from contrast import keyed
 from contrast.engine.learning import Learning
-from contrast.engine.step import step
+from contrast.engine.step import change, gradients
 from contrast.errors import InputError
 from contrast.rates import RateFinder
 
@@ -63,7 +63,8 @@ def losses(training: Training, rates: Sequence[float]) -> NDArray[np.float64]:
             group["lr"] = group["initial_lr"] / base * rate
         moment.step = number
         with keyed.seeded(recipe.seed, "find_lr", number):
-            measured.append(step(model, learning.optimizer, recipe.loss, images, labels, machine, recipe.clip_norm)[0])
+            measured.append(gradients(model, recipe.loss, images, labels, machine, recipe.micro_batch, moment)[0])
+        change(model, learning.optimizer, recipe.clip_norm)
     return torch.stack(measured).double().cpu().numpy()
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contrast.engine.machine import Machine
+from contrast.keyed import Moment
 from contrast.protocols import LossIngredient
 from contrast.recipe import Watched
 
@@ -28,20 +29,45 @@ def step(
     return measured
 
 
-def gradients(model: nn.Module, loss: LossIngredient, images: Tensor, labels: Tensor, machine: Machine) -> Tensor:
+def gradients(
+    model: nn.Module,
+    loss: LossIngredient,
+    images: Tensor,
+    labels: Tensor,
+    machine: Machine,
+    micro_batch: int | None = None,
+    moment: Moment | None = None,
+) -> Tensor:
     """Forward and backward.
 
     Args:
         images: ``float32 [B, C, H, W]``.
         labels: probability rows, ``float32 [B, classes]``.
+        micro_batch: images that go through the network together; None for all.
+        moment: is told which part of the batch is on its way, so that dropout draws another mask for each.
 
     Returns:
         The batch's loss and its accuracy before the update, ``float32 [2]``, on the device: nothing waits for it here.
     """
+    if micro_batch is None or micro_batch >= len(images):
+        return _of_part(model, loss, images, labels, machine)
+    measured = []
+    for number, part in enumerate(zip(torch.split(images, micro_batch), torch.split(labels, micro_batch), strict=True)):
+        if moment is not None:
+            moment.part = number
+        share = len(part[0]) / len(images)
+        measured.append(_of_part(model, loss, *part, machine, share) * share)
+    if moment is not None:
+        moment.part = 0
+    return torch.stack(measured).sum(0)
+
+
+def _of_part(model: nn.Module, loss: LossIngredient, images: Tensor, labels: Tensor, machine: Machine, share: float = 1.0) -> Tensor:
+    """Add a part's gradients, by its share of the batch; its own mean loss and accuracy."""
     with machine.autocast():
         logits = model(images)
     value = loss.value(logits.float(), labels)
-    torch.autograd.backward(value)
+    torch.autograd.backward(value if share == 1.0 else value * share)
     right = (logits.detach().argmax(1) == labels.argmax(1)).float().mean()
     return torch.stack((value.detach().float(), right))
 

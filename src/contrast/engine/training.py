@@ -41,7 +41,7 @@ ROWS_AT_ONCE = 100
 """Step rows that wait on the device before they are handed over in one copy."""
 
 SETTLING_IMAGES = 5000
-"""Training images over which an average's batch-norm statistics are recomputed."""
+"""Training images over which an average's batch-norm statistics are recomputed, and from which a network learns before its first step."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,9 @@ class Training:
         model, loaded = initial_model(recipe, machine, data)
         mc_dropout.check(recipe, model)
         augment, always = bound(recipe.augment, data.training_images)
-        evaluator, whole = Evaluator(always, machine), None
+        evaluator, whole = Evaluator(always, machine, recipe.evaluate.views if recipe.evaluate is not None else "none"), None
+        if loaded is None:
+            recipe.model.settle(model, evaluator.inputs(data.train, SETTLING_IMAGES))
         with clock.on("features"):
             kept = features.once(recipe, model, data, evaluator) if once else None
         if kept is not None:
@@ -194,9 +196,7 @@ class Training:
     def set_rate(self) -> float:
         """Set the learning rate for the coming step and return it; what is frozen is held still, and what is due is unfrozen."""
         self.learning.enter(self.state.epoch)
-        factor = self.recipe.schedule.factor(self.state.step / self.total_steps)
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * self.rate_factor * factor
+        self.learning.set_rates(self.state.step / self.total_steps, self.rate_factor)
         return float(self.state.optimizer.param_groups[0]["lr"])
 
     def _rate_factor(self) -> float:

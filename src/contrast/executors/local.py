@@ -39,9 +39,8 @@ class Local(ExecutorIngredient):
         """
         context = multiprocessing.get_context("spawn")
         events: Any = context.Queue()
-        workers = [
-            context.Process(target=_work_off, args=(list(orders), work, events, os.getpid()), daemon=True)
-            for _ in range(min(self.workers, len(orders)))
+        workers = [  # no daemons: those may not have processes of their own, which decode images, say
+            context.Process(target=_work_off, args=(list(orders), work, events, os.getpid())) for _ in range(min(self.workers, len(orders)))
         ]
         try:
             for worker in workers:

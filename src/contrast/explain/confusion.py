@@ -38,8 +38,17 @@ def matrix(judged: Judged, classes: int) -> Ints:
     Raises:
         ValueError: a label or prediction outside the classes.
     """
-    codes = judged.labels * classes + judged.predictions
-    both = np.concatenate([judged.labels, judged.predictions])
+    return counted(judged.labels, judged.predictions, classes)
+
+
+def counted(labels: Ints, predictions: Ints, classes: int) -> Ints:
+    """The same, of labels and predictions alone, ``int64 [N]`` each.
+
+    Raises:
+        ValueError: a label or prediction outside the classes.
+    """
+    codes = np.asarray(labels, np.int64) * classes + predictions
+    both = np.concatenate([labels, predictions])
     if len(both) and not (both.min() >= 0 and both.max() < classes):
         raise ValueError(f"labels and predictions lie in 0..{classes - 1}")
     return np.bincount(codes, minlength=classes**2).reshape(classes, classes)
@@ -155,6 +164,41 @@ def class_table(judged: Judged, names: Sequence[str]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["class", "images", "accuracy", "low", "high"])
     return frame.sort_values(["accuracy", "class"], kind="stable").reset_index(drop=True)
+
+
+def by_class(counts: Ints, runs: int, names: Sequence[str]) -> pd.DataFrame:
+    """Accuracy of each class over several runs on the same images.
+
+    Args:
+        counts: their confusion matrices, added up.
+        runs: how many.
+        names: of the classes.
+
+    Returns:
+        A row a class that has images, in their order: class, images, and in percent accuracy (mean over the runs), low, high: the
+        95 % Wilson interval over images, as wide as that of one run, since all runs see the same images.
+    """
+    import pandas as pd
+    from statsmodels.stats.proportion import proportion_confint
+
+    images, right = counts.sum(axis=1) / runs, np.diag(counts) / runs
+    there = images > 0
+    low, high = proportion_confint(right[there], images[there], alpha=0.05, method="wilson")
+    columns = {"accuracy": right[there] / images[there], "low": low, "high": high}
+    kept = [name for name, here in zip(distinct(names, 40), there, strict=True) if here]
+    images_of = np.rint(images[there]).astype(int)
+    return pd.DataFrame({"class": kept, "images": images_of, **{name: 100 * np.asarray(values) for name, values in columns.items()}})
+
+
+def part(counts: Ints, most: int = 16) -> list[int]:
+    """The classes that the greatest confusions are about, at most so many, those that are mixed up beside each other."""
+    chosen: dict[int, None] = {}
+    for pair in most_confused(counts, most * most):
+        if len(chosen | {pair.true: None, pair.predicted: None}) > most:
+            break
+        chosen |= {pair.true: None, pair.predicted: None}
+    members = sorted(chosen)
+    return [members[at] for at in order(counts[np.ix_(members, members)])]
 
 
 def draw_classes(data: pd.DataFrame) -> Any:

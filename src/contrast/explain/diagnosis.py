@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from contrast.numbers import plural
 from contrast.shown import shown
@@ -16,6 +14,7 @@ from contrast.study_tables import setting_at
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor, nn
 
 OVERFITTED = 0.05
 """Rise of validation loss over its least value, as a share of it, that is worth a word."""
@@ -41,7 +40,6 @@ class Silence:
     units: int
 
 
-@torch.inference_mode()
 def silence(model: nn.Module, batches: Iterable[Tensor]) -> list[Silence]:
     """Count the zeros behind every `torch.nn.ReLU`, in the order in which images pass.
 
@@ -49,7 +47,11 @@ def silence(model: nn.Module, batches: Iterable[Tensor]) -> list[Silence]:
         model: in evaluation mode. An activation that is called as a function is not seen.
         batches: images as the network takes them.
     """
-    zeros, values, alive = dict[str, int](), dict[str, int](), dict[str, Tensor]()
+    import torch
+    from torch import nn
+
+    zeros, values = dict[str, int](), dict[str, int]()
+    alive: dict[str, Tensor] = {}
 
     def note(name: str, output: Tensor) -> None:
         positive = output.detach() > 0
@@ -61,8 +63,9 @@ def silence(model: nn.Module, batches: Iterable[Tensor]) -> list[Silence]:
     watched = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ReLU | nn.ReLU6)]
     hooks = [module.register_forward_hook(lambda _, __, output, name=name: note(name, output)) for name, module in watched]
     try:
-        for images in batches:
-            model(images)
+        with torch.inference_mode():
+            for images in batches:
+                model(images)
     finally:
         for hook in hooks:
             hook.remove()

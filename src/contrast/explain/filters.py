@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from contrast.errors import InputError, nearest
 from contrast.explain.colors import around_gray
 from contrast.explain.sheets import Sheet, Tile
 from contrast.shown import shown
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Weights = NDArray[np.float32]
 MOST, MOST_CHANNELS = 64, 16
@@ -21,6 +24,8 @@ GRAY = "Middle gray is zero; all tiles of this figure share one scale."
 
 def convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
     """Every two-dimensional convolution by its name, in the order in which the network holds them."""
+    from torch import nn
+
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d)}
 
 
@@ -53,6 +58,18 @@ def as_images(weights: Weights, scale: float) -> NDArray[np.uint8]:
     Source: report rows S2 and N9; Krizhevsky et al. 2012, figure 3.
     """
     return around_gray(np.moveaxis(weights, 1, -1), scale)
+
+
+def mosaic(weights: Weights, scale: float, columns: int = 16) -> NDArray[np.uint8]:
+    """The first filters of a layer over 1 or 3 channels in one picture, a gap of one pixel between them, ``uint8 [H, W, in]``."""
+    images = as_images(weights[:MOST], scale)
+    count, height, width, channels = images.shape
+    rows, columns = -(-count // columns), min(columns, count)
+    paper = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
+    for at, image in enumerate(images):
+        top, left = at // columns * (height + 1), at % columns * (width + 1)
+        paper[top : top + height, left : left + width] = image
+    return paper
 
 
 @dataclass(frozen=True)

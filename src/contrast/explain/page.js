@@ -4,14 +4,15 @@
   const controls = document.getElementById("mistakes-controls");
   if (!items.length || !controls) return;
   controls.hidden = false;
-  const [truth, guess] = ["true", "predicted"].map((name) => document.getElementById("only-" + name));
+  // A page of several arms lets the reader choose one of them, too.
+  const choices = ["arm", "true", "predicted"].map((name) => [name, document.getElementById("only-" + name)]).filter(([, field]) => field);
   const count = document.getElementById("mistakes-count");
   const fields = items.map((item) => item.querySelector("input"));
   let unsaved = false;
   const show = () => {
     let left = 0;
     items.forEach((item) => {
-      item.hidden = (truth.value && item.dataset.true !== truth.value) || (guess.value && item.dataset.predicted !== guess.value);
+      item.hidden = choices.some(([name, field]) => field.value && !item.dataset[name].split(" ").includes(field.value));
       left += item.hidden ? 0 : 1;
     });
     const tagged = fields.filter((field) => field.value.trim()).length;
@@ -34,8 +35,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     unsaved = false;
   };
-  truth.addEventListener("change", show);
-  guess.addEventListener("change", show);
+  choices.forEach(([, field]) => field.addEventListener("change", show));
   fields.forEach((field) => field.addEventListener("input", () => { unsaved = true; show(); }));
   document.getElementById("save-causes").addEventListener("click", save);
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });

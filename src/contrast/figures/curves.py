@@ -1,4 +1,4 @@
-"""Loss and accuracy of train and validation over epochs: mean and range over seeds, the chosen epoch marked."""
+"""Loss and accuracy of train and validation over epochs, and the error on a watched test; the chosen epoch marked."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDER = 30
-MEASURES = {"accuracy": "accuracy, %", "loss": "loss"}
-PARTS = ["validation", "train"]
+MEASURES = {"accuracy": "accuracy, %", "loss": "loss", "test error": "test error, %"}
+PARTS = ["validation", "train", "test"]
+SOLID = ("validation", "test")
+"""Parts whose lines are solid and carry the dot of the chosen epoch; no measure has both."""
 COLUMNS = ["arm", "baseline", "measure", "part", "epoch", "mean", "low", "high", "seeds", "chosen"]
 LOG_FROM = 20.0
 """Losses that span more than this factor are drawn on a logarithmic axis."""
@@ -24,13 +26,14 @@ def prepare(epochs: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> pd.DataF
     """The numbers behind the curves.
 
     Args:
-        epochs: one row an epoch and run: arm, seed, epoch, ``{train,validation}_{loss,accuracy}`` (accuracies in [0, 1]).
+        epochs: one row an epoch and run: arm, seed, epoch, ``{train,validation}_{loss,accuracy}`` (accuracies in [0, 1]), and
+            ``test_accuracy`` where the study watched test.
         runs: one row a run: arm, seed, status, best_epoch. Finished runs are drawn; where an arm has none, those that have begun.
         baseline: the arm that others are held against.
 
     Returns:
-        One row per arm, measure (accuracy in percent, loss), part and epoch that every drawn seed has reached: `mean`, `low` and
-        `high` (least and greatest) over `seeds` seeds, and whether the epoch is `chosen` (median of the seeds' best epochs).
+        One row per arm, measure (accuracy in percent, loss, test error in percent), part and epoch that every drawn seed has reached:
+        `mean`, `low` and `high` (least and greatest) over `seeds` seeds, and whether the epoch is `chosen` (median of the best epochs).
     """
     import pandas as pd
 
@@ -52,13 +55,15 @@ def _long(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per run, epoch, measure and part, in the order in which arms, measures and parts are drawn; what is not finite is missing."""
     import pandas as pd
 
-    frames = [
-        rows[["arm", "seed", "epoch"]].assign(
-            measure=measure, part=part, value=(rows[f"{part}_{measure}"].astype("float64") * scale).replace([np.inf, -np.inf], np.nan)
-        )
+    values = {
+        (measure, part): rows[f"{part}_{measure}"].astype("float64") * scale
         for measure, scale in (("accuracy", 100.0), ("loss", 1.0))
-        for part in PARTS
-    ]
+        for part in ("validation", "train")
+    }
+    if "test_accuracy" in rows.columns:
+        values["test error", "test"] = 100.0 - 100.0 * rows["test_accuracy"].astype("float64")
+    keys = rows[["arm", "seed", "epoch"]]
+    frames = [keys.assign(measure=m, part=part, value=column.replace([np.inf, -np.inf], np.nan)) for (m, part), column in values.items()]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -102,7 +107,7 @@ def _layers(data: pd.DataFrame, measure: str, color: str, scale: Any) -> Any:
 
     last = max(int(data["epoch"].max()), 2)
     # One table for all layers, since a facet needs that: the dot's height is missing where there is no dot.
-    data = data.assign(dot=data["mean"].where(data["chosen"] & (data["part"] == "validation")))
+    data = data.assign(dot=data["mean"].where(data["chosen"] & data["part"].isin(SOLID)))
     vertical = _vertical(data, measure)
     base = alt.Chart(data).encode(
         x=alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[1, last], nice=False), axis=alt.Axis(tickMinStep=1, tickCount=8, format="d")),
@@ -110,8 +115,8 @@ def _layers(data: pd.DataFrame, measure: str, color: str, scale: Any) -> Any:
         detail=["arm:N", "part:N"],
     )
     bands = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", **vertical), y2="high:Q")
-    dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=PARTS, range=[[1, 0], [3, 3]]), legend=None)
-    width = alt.StrokeWidth("part:N", scale=alt.Scale(domain=PARTS, range=[2.2, 1.3]), legend=None)
+    dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=PARTS, range=[[1, 0], [3, 3], [1, 0]]), legend=None)
+    width = alt.StrokeWidth("part:N", scale=alt.Scale(type="ordinal", domain=PARTS, range=[2.2, 1.3, 2.2]), legend=None)
     lines = base.mark_line().encode(y=alt.Y("mean:Q", **vertical), strokeDash=dash, strokeWidth=width)
     dots = base.mark_point(filled=True, size=62, opacity=1, stroke=_style.PAPER, strokeWidth=1.2).encode(y=alt.Y("dot:Q", **vertical))
     return alt.layer(bands, lines, dots)
@@ -139,11 +144,12 @@ def pictures(material: Material) -> list[Picture]:
     wide = drawn["arm"].nunique() > _style.TOGETHER
     seeds = int(data["seeds"].max())
     band = f" Band: least to greatest of {seeds} seeds." if seeds > 1 else ""
+    watched = " Test was watched: its error, which chose nothing, is drawn apart." if (data["measure"] == "test error").any() else ""
     caption = (
         f"Accuracy and loss over epochs, mean over seeds. Solid: validation; dashed: train, a running mean under augmentation and while "
-        f"weights still move.{band} Dot: the chosen epoch (median over seeds)."
+        f"weights still move.{band} Dot: the chosen epoch (median over seeds).{watched}"
     )
-    svg = panels(drawn, draw, "curves", "of train and validation over epochs")
+    svg = panels(drawn, draw, "curves", "over epochs")
     return [Picture("curves", "Curves", caption, svg, data, _keys(drawn, wide), wide, ("mean-range",))]
 
 

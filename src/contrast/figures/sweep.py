@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrast.figures import _style
+from contrast.figures._interval import mean_interval
 from contrast.figures._picture import MOST_OF_A_LABEL, Material, Picture, panels
 from contrast.shown import shown
 from contrast.study_tables import setting_at as at
@@ -46,7 +46,7 @@ def prepare(runs: pd.DataFrame, arms: Sequence[Mapping[str, Any]], base: Mapping
             for part in PARTS:
                 values = finished.loc[finished["arm"] == arm, f"{part}_{measure}"].dropna() * (100 if measure == "accuracy" else 1)
                 if len(values):
-                    rows.append({"path": path, "arm": arm, "value": value, "measure": measure, "part": part, **_mean(values, level)})
+                    rows.append({"path": path, "arm": arm, "value": value, "measure": measure, "part": part, **mean_interval(values, level)})
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(["path", "measure", "part", "value"], ignore_index=True)
 
 
@@ -58,14 +58,6 @@ def _points(arms: Sequence[Mapping[str, Any]], base: Mapping[str, Any], baseline
 
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _mean(values: pd.Series[float], level: float) -> dict[str, float]:
-    from scipy import special
-
-    mean, count = float(values.mean()), len(values)
-    half = float(special.stdtrit(count - 1, (1 + level) / 2) * values.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-    return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": count}
 
 
 def draw(data: pd.DataFrame) -> Any:

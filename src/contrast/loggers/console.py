@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table as Grid
 from rich.text import Text
 
-from contrast.numbers import clock
+from contrast.numbers import clock, share
 from contrast.orders import Event, LoggerIngredient, Order, Tell
 from contrast.shown import shown
 
@@ -92,7 +92,8 @@ class Board:
             return f"{head}: diverged at step {detail['diverged_step']}"
         parts = ((part, detail[f"{part}_accuracy"]) for part in ("validation", "test"))  # a search's trials have no figure on test
         figures = ", ".join(f"{part} {100 * accuracy:.2f} %" for part, accuracy in parts if accuracy is not None)
-        return f"{head}: {figures}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s"
+        loading = f", loading {share(detail['loading_share'])} of the step time" if detail.get("loading_share") is not None else ""
+        return f"{head}: {figures}, best epoch {detail['best_epoch']} of {detail['epochs']}, {detail['seconds']:.1f} s{loading}"
 
     def epoch(self, event: Event) -> str:
         """One line about an epoch that ended."""

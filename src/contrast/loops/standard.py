@@ -26,7 +26,7 @@ class Standard(LoopIngredient):
                     lr = training.set_rate()
                     state.moment.step = state.step
                     with training.outside_randomness():
-                        measured = gradients(state.model, recipe.loss, images, labels, training.machine)
+                        measured = gradients(state.model, recipe.loss, images, labels, training.machine, recipe.micro_batch, state.moment)
                     norms = change(state.model, state.optimizer, recipe.clip_norm, recipe.watch)
                     state.step += 1
                     state.position += 1

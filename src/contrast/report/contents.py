@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrast.numbers import NOTHING, clock, duration, number, plural, significant, size
-from contrast.report import designs, methods, settings
+from contrast.numbers import NOTHING, clock, duration, number, plural, share, significant, size
+from contrast.report import designs, methods, published, settings
 from contrast.report.result_rows import rows
 from contrast.report.tables import records
 from contrast.report.terminal import machine_line
 from contrast.report.threats import threats
+from contrast.study_published import VERBS
 from contrast.study_tables import by_arm, designs_of, in_words, watched
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 MARKS = {"helps": "+", "hurts": "−", "no difference": "=", "diverged": "×"}  # in every font
 RUN_COLUMNS = {
     "arm": "arm", "seed": "seed", "status": "status", "test_accuracy": "test", "validation_accuracy": "validation",
-    "train_accuracy": "train", "test_loss": "test loss", "best_epoch": "best epoch", "seconds": "time", "folder": "folder",
+    "train_accuracy": "train", "test_loss": "test loss", "best_epoch": "best epoch", "seconds": "time",
+    "loading_share": "loading, % of step time", "folder": "folder",
 }  # fmt: skip
 MACHINE_WORDS = {"compile": "compiled", "memory_format": "memory format", "instruction_set": "instructions", "device_name": "device name"}
 
@@ -40,6 +42,7 @@ def contents(study: StudyTables, comparison: Comparison, answers: Sequence[Answe
     """
     arms = by_arm(study.runs())
     sections = designs.parts(study, comparison, answers)
+    reported = published.section(study)
     lock = study.lock
     return {
         "name": study.name,
@@ -64,8 +67,10 @@ def contents(study: StudyTables, comparison: Comparison, answers: Sequence[Answe
         "choose": str(lock["choose"]).replace("_", " "),
         "watched": watched(study.epochs()),
         "designs": sections,
-        "methods": methods.used([*_of_results(comparison), *pictured, *(name for part in sections for name in part.methods)]),
+        "reported": reported,
+        "methods": methods.used([*_of_results(comparison), *pictured, *reported.methods, *(name for part in sections for name in part.methods)]),
         "data": [data_in_short(entry, lock) for entry in _data_entries(lock)],
+        "audited": audited(lock),
         "threats": threats(study, comparison, arms, answers),
         "cost": cost(study, arms),
         "runs": runs(study.runs()),
@@ -90,6 +95,12 @@ def _data_entries(lock: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     firsts = {json.dumps([entry["use"], entry["fingerprint"]]): entry for entry in reversed(entries)}
     note = f"{plural(len(entries), 'split')} in all; this is the first"
     return [{**entry, "notes": [*(entry.get("notes") or ()), note]} for entry in reversed(firsts.values())]
+
+
+def audited(lock: Mapping[str, Any]) -> list[str]:
+    """What the plan found when it looked over the images, which it does before every study (`contrast.cautions`)."""
+    found = [str(remark) for remark in lock.get("remarks") or () if "--audit" in str(remark) or "classes are of unequal size" in str(remark)]
+    return found or ["no image stands in two parts, pixel for pixel, and no class is much larger than another; contrast data --audit looks closer"]
 
 
 def answer(comparison: Comparison) -> str:
@@ -119,7 +130,10 @@ def unfinished(study: StudyTables) -> str:
     counts = status["status"].value_counts()
     open_ones = [f"{counts[word]} {word}" for word in ("running", "interrupted", "planned", "failed") if word in counts]
     ended = len(status) - sum(int(counts.get(word, 0)) for word in ("running", "interrupted", "planned", "failed"))
-    return f"{ended} of {plural(len(status), 'run')} ended; {', '.join(open_ones)}. What follows is what is known so far." if open_ones else ""
+    if not open_ones:
+        return ""
+    begins, ends = ("Running: ", " This page does not refresh itself; load it again to see more.") if "running" in counts else ("", "")
+    return f"{begins}{ended} of {plural(len(status), 'run')} ended; {', '.join(open_ones)}. What follows is what is known so far.{ends}"
 
 
 def seeds(comparison: Comparison) -> str:
@@ -139,10 +153,6 @@ def verdicts(comparison: Comparison) -> list[dict[str, str]]:
         }
         for contrast in comparison.contrasts
     ]
-
-
-VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zero variance": "has "}
-"""What makes a sentence of an arm's name and the words of its verdict."""
 
 
 def data_in_short(entry: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,6 +182,7 @@ def cost(study: StudyTables, arms: pd.DataFrame) -> list[dict[str, str]]:
             "seconds": duration(row["seconds"]),
             "sum": duration(float(every.loc[every["arm"] == row["arm"], "seconds"].sum())),
             "speed": number(row["images_per_second"], 0),
+            "loading": share(row.get("loading_share")),
             "memory": size(row["peak_memory_bytes"]),
             "parameters": number(row["parameters"], 0),
             "trainable": number(row["trainable_parameters"], 0),
@@ -186,9 +197,10 @@ def runs(table: pd.DataFrame) -> list[dict[str, str]]:
     """Every run, fit for the eye."""
     percent = ("test_accuracy", "validation_accuracy", "train_accuracy")
     rows = []
-    for row in records(table[list(RUN_COLUMNS)]):
+    for row in records(table.reindex(columns=list(RUN_COLUMNS))):
         told = {column: str(value) for column, value in row.items()}
         told |= {column: NOTHING if row[column] is None else number(100 * row[column], 2) for column in percent}
+        told |= {"loading_share": NOTHING if row["loading_share"] is None else number(100 * row["loading_share"], 1)}
         told |= {"seconds": duration(row["seconds"]), "test_loss": number(row["test_loss"], 4), "best_epoch": significant(row["best_epoch"])}
         rows.append(told)
     return rows

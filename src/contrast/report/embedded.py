@@ -7,15 +7,16 @@ import json
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrast import study_updates
 from contrast.errors import InputError, nearest
 from contrast.report.tables import plain
 from contrast.study_designs import answers, table
 from contrast.study_metrics import judged
-from contrast.study_tables import StudyTables, designs_of
+from contrast.study_tables import MC_DROPOUT, StudyTables, designs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +25,18 @@ if TYPE_CHECKING:
 
     from contrast.compare import Comparison
     from contrast.report.answers import Answers
+    from contrast.report.drawings import Figure, Figures
     from contrast.study_tables import Judged, Outcomes
+
+    Predictions = dict[str, dict[int, NDArray[np.int32]]]
 
 ELEMENT = "contrast-tables"
 FORMAT = "contrast report 1"
-TABLES = ("status", "runs", "epochs", "search", "calibration")
+TABLES = ("status", "runs", "epochs", "search", "calibration", "mc_dropout", "updates")
+WIDTHS = {1: "<u1", 2: "<u2", 4: "<i4"}
+"""Bytes that one class takes in a packed block → its type; pages of the first release, which do not tell, took four."""
+PICTURE = re.compile(r"data:image/(webp|png|jpeg);base64,[A-Za-z0-9+/]+=*")
+"""What may stand as a picture in a page."""
 MOST_BYTES = 1 << 30
 """No packed block of a page may claim to unpack to more."""
 
@@ -42,6 +50,9 @@ def packed(study: StudyTables) -> dict[str, Any]:
         "environments": study.environments(),
         "tables": {name: columns(getattr(study, name)()) for name in TABLES},
         "images": {part: _packed_images(study.images(part)) for part in ("test", "validation")},
+        "evidence": {},
+        "pictures": {},
+        "no_pictures": "",
     }
 
 
@@ -61,21 +72,32 @@ def in_html(content: Any) -> str:
 
 def _packed_images(images: pd.DataFrame) -> list[dict[str, Any]]:
     """Groups of runs that were judged on the same images in the same order; all but labels and predictions stays in the folders."""
-    groups: dict[tuple[str, ...], dict[str, Any]] = {}
+    groups: dict[tuple[tuple[str, ...], bytes], dict[str, Any]] = {}
+    width = _width(images)
     for (arm, seed), rows in images.groupby(["arm", "seed"], sort=False):
-        ids = tuple(rows["id"])
-        if ids not in groups:
-            groups[ids] = {"count": len(ids), "ids": _deflated(json.dumps(ids).encode()), "labels": _deflated(_bytes(rows["label"])), "runs": []}
-        groups[ids]["runs"].append({"arm": arm, "seed": int(str(seed)), "predictions": _deflated(_bytes(rows["prediction"]))})
+        ids, labels = tuple(rows["id"]), _bytes(rows["label"], width)
+        if (ids, labels) not in groups:
+            shared = {"count": len(ids), "width": width, "ids": _deflated(json.dumps(ids).encode()), "labels": _deflated(labels)}
+            groups[ids, labels] = shared | {"runs": []}
+        groups[ids, labels]["runs"].append({"arm": arm, "seed": int(str(seed)), "predictions": _deflated(_bytes(rows["prediction"], width))})
     return list(groups.values())
 
 
-def _bytes(values: pd.Series[int]) -> bytes:
-    return bytes(values.to_numpy().astype("<i4").tobytes())
+def _width(images: pd.DataFrame) -> int:
+    """Bytes that one class needs."""
+    if images.empty:
+        return 1
+    columns = images[["label", "prediction"]]
+    least, greatest = int(columns.min().min()), int(columns.max().max())
+    return next((width for width in (1, 2) if least >= 0 and greatest < 256**width), 4)
+
+
+def _bytes(values: pd.Series[int], width: int) -> bytes:
+    return bytes(values.to_numpy().astype(WIDTHS[width]).tobytes())
 
 
 def _deflated(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(content)).decode("ascii")
 
 
 def _inflated(text: str, most: int = MOST_BYTES) -> bytes:
@@ -87,6 +109,19 @@ def _inflated(text: str, most: int = MOST_BYTES) -> bytes:
     if not stream.eof:
         raise InputError("a packed block in the page is damaged: it is longer than it should be", right="write the page again with `contrast report`")
     return content
+
+
+def _integers(group: Mapping[str, Any], text: str) -> NDArray[np.int32]:
+    """The classes in a packed block of a group of runs."""
+    import numpy as np
+
+    count, width = int(group["count"]), int(group.get("width", 4))
+    if width not in WIDTHS or count < 0:
+        raise InputError("a packed block in the page is damaged", right="write the page again with `contrast report`")
+    content = _inflated(text, width * count + 1)
+    if len(content) != width * count:
+        raise InputError("a packed block in the page is damaged: it is too short", right="write the page again with `contrast report`")
+    return np.frombuffer(content, dtype=WIDTHS[width]).astype(np.int32)
 
 
 class Restored:
@@ -133,6 +168,20 @@ class Restored:
         """As `Results.epochs` was when the page was written."""
         return self._frame("epochs")
 
+    def mc_dropout(self) -> pd.DataFrame:
+        """As `Results.mc_dropout` was when the page was written; empty in a page of an earlier release."""
+        return self._later("mc_dropout", ["arm", "seed", *MC_DROPOUT])
+
+    def updates(self) -> pd.DataFrame:
+        """As `Results.updates` was when the page was written; empty in a page of an earlier release."""
+        return self._later("updates", study_updates.COLUMNS)
+
+    def _later(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """A table that pages hold since a later release than the first."""
+        import pandas as pd
+
+        return self._frame(name) if name in self._content["tables"] else pd.DataFrame(columns=columns)
+
     def warnings(self) -> list[str]:
         """As `Results.warnings` was when the page was written."""
         return list(self._content["warnings"])
@@ -151,9 +200,9 @@ class Restored:
 
         frames = []
         for group in self._groups(part):
-            labels, ids = self._integers(group["labels"], group["count"]), json.loads(_inflated(group["ids"]))
+            labels, ids = _integers(group, group["labels"]), json.loads(_inflated(group["ids"]))
             for run in group["runs"]:
-                prediction = self._integers(run["predictions"], group["count"])
+                prediction = _integers(group, run["predictions"])
                 rows = {"arm": run["arm"], "seed": run["seed"], "id": ids, "label": labels, "prediction": prediction, "right": labels == prediction}
                 frames.append(pd.DataFrame(rows))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["arm", "seed", "id", "label", "prediction", "right"])
@@ -168,9 +217,9 @@ class Restored:
 
         kept: Outcomes = defaultdict(dict)
         for group in self._first_group(part):
-            labels = self._integers(group["labels"], group["count"])
+            labels = _integers(group, group["labels"])
             for run in group["runs"]:
-                kept[run["arm"]][int(run["seed"])] = (labels == self._integers(run["predictions"], group["count"])).astype(np.uint8)
+                kept[run["arm"]][int(run["seed"])] = (labels == _integers(group, run["predictions"])).astype(np.uint8)
         return {arm: kept[arm] for arm in self.arms if arm in kept}
 
     def _first_group(self, part: str) -> list[dict[str, Any]]:
@@ -185,12 +234,6 @@ class Restored:
             raise InputError(f"there is no part {part!r} with outcomes per image", right=nearest(part, self._content["images"]))
         return list(self._content["images"][part])
 
-    @staticmethod
-    def _integers(text: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        import numpy as np
-
-        return np.frombuffer(_inflated(text, 4 * count + 1), dtype="<i4", count=count).astype(np.int32)
-
     def judged_images(self, part: str = "test") -> Iterator[Judged]:
         """As `Results.judged_images`.
 
@@ -198,9 +241,49 @@ class Restored:
             InputError: there is no such part.
         """
         for group in self._groups(part):
-            labels = self._integers(group["labels"], group["count"])
+            labels = _integers(group, group["labels"])
             for run in group["runs"]:
-                yield run["arm"], int(run["seed"]), labels, self._integers(run["predictions"], group["count"])
+                yield run["arm"], int(run["seed"]), labels, _integers(group, run["predictions"])
+
+    def alike(self, part: str = "test") -> tuple[list[str], NDArray[np.int32], Predictions]:
+        """Ids, labels and predictions (``int32 [N]`` each) of the images that the baseline was judged on, by all runs that share them.
+
+        Where each seed has images of its own there are none that runs share, and all three are empty.
+
+        Raises:
+            InputError: there is no such part.
+        """
+        import numpy as np
+
+        groups = [] if designs_of(self.lock, "splits").get("rotates") == part else self._first_group(part)
+        kept: Predictions = defaultdict(dict)
+        for group in groups:
+            for run in group["runs"]:
+                kept[run["arm"]][int(run["seed"])] = _integers(group, run["predictions"])
+        ids = json.loads(_inflated(groups[0]["ids"])) if groups else []
+        labels = _integers(groups[0], groups[0]["labels"]) if groups else np.zeros(0, dtype=np.int32)
+        return ids, labels, {arm: kept[arm] for arm in self.arms if arm in kept}
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What the page keeps of the run folders beyond tables (`contrast.evidence`); empty in a page that was written without."""
+        return dict(self._content.get("evidence") or {})
+
+    @property
+    def beside_tables(self) -> dict[str, Any]:
+        """All that the page keeps besides its tables, as it stands in it."""
+        return {"evidence": self.evidence, "pictures": self.pictures, "no_pictures": self.no_pictures}
+
+    @property
+    def no_pictures(self) -> str:
+        """Why the page shows no picture of a test image; empty where it does."""
+        return str(self._content.get("no_pictures") or "")
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """Image id → its small picture, as an address of the page's own; what is none, in a page that someone changed, is left out."""
+        kept = self._content.get("pictures") or {}
+        return {str(name): str(address) for name, address in kept.items() if PICTURE.fullmatch(str(address))}
 
     def losses(self, part: str = "test") -> Outcomes:
         """Nothing: the loss of each image stays in the run folders."""
@@ -215,7 +298,7 @@ class Restored:
         """
         import numpy as np
 
-        return next((self._integers(group["labels"], group["count"]) for group in self._first_group(part)), np.zeros(0, dtype=np.int32))
+        return next((_integers(group, group["labels"]) for group in self._first_group(part)), np.zeros(0, dtype=np.int32))
 
     def calibration(self) -> pd.DataFrame:
         """As `Results.calibration` was when the page was written."""
@@ -238,6 +321,23 @@ class Restored:
         from contrast.report.answers import Answers
 
         return Answers(answers(self, metric))
+
+    def figures(self, arms: Collection[str] | None = None) -> Figures:
+        """Every figure that the page has numbers for; see `Results.figures`."""
+        from contrast.report.drawings import figures
+
+        return figures(self, arms)
+
+    def figure(self, name: str, arms: Collection[str] | None = None) -> Figure:
+        """One figure; see `Results.figure`."""
+        from contrast.report.drawings import figure
+
+        return figure(self, name, arms)
+
+    def _repr_html_(self) -> str:
+        from contrast.report.notebook import study_html
+
+        return study_html(self)
 
     def compare(self, metric: str = "test_accuracy", baseline: str | None = None, margin: float | None = None) -> Comparison:
         """Judge every arm against the baseline; see `Results.compare`."""

@@ -146,12 +146,67 @@ EVERY = (
         "best_of_sweep",
     ),
     Method(
+        "prediction",
+        "Prediction interval for one more run",
+        "A number that a report printed is of one run. It is held against where one more run of ours, with another seed, would fall; that is "
+        "wider than the interval of our mean. It knows of other seeds only, not of another split, another library or settings that are not told.",
+        "m ± t(S − 1) · sd · √(1 + 1/S)",
+        "Fisher 1935; Hahn & Meeker 1991",
+        "prediction_interval",
+    ),
+    Method(
         "overlap",
         "Variance with overlapping splits",
         "Runs on splits of one data set share training images, so their differences are correlated and a plain t interval is too short.",
         "var(m) = (1 / S + n_held-out / n_train) · sd(d_s)²",
         "Nadeau & Bengio 2003",
         "compare(overlap=…)",
+    ),
+    Method(
+        "by-chance",
+        "Fixed and broken by chance",
+        "How many images would look fixed, and how many broken, if both arms got each image right equally often; p is an image's share of right "
+        "runs over both arms. Far more than that is the arm's doing.",
+        "Σ over images of (p (1 − p))^S",
+        "",
+    ),
+    Method(
+        "churn",
+        "Churn",
+        "The share of images on which two runs predict different classes, whether right or wrong, averaged over pairs of runs.",
+        "mean over pairs of #{i: prediction_a(i) ≠ prediction_b(i)} / N",
+        "Milani Fard et al. 2016",
+    ),
+    Method(
+        "wilson",
+        "Wilson interval of a share",
+        "Where a class's accuracy would lie with other images of the class. It is as wide as that of one run, since all runs see the same images.",
+        "(p + z²/2n ± z √(p (1 − p)/n + z²/4n²)) / (1 + z²/n)",
+        "Wilson 1927",
+        "class_accuracies",
+    ),
+    Method(
+        "calibration",
+        "Expected calibration error",
+        "How far confidence and accuracy lie apart: images are put into 15 bins of equal width by the probability of the predicted class. "
+        "A perfectly calibrated network does not get 0 with few images.",
+        "Σ_b n_b / N · |accuracy_b − confidence_b|",
+        "Naeini et al. 2015; Guo et al. 2017",
+        "expected_calibration_error",
+    ),
+    Method(
+        "temperature",
+        "Temperature scaling",
+        "One number that all logits are divided by; fitted on validation, judged on test. It changes no prediction.",
+        "softmax(z / T), T of the least cross-entropy on validation",
+        "Guo et al. 2017",
+    ),
+    Method(
+        "thresholds",
+        "ROC and precision-recall",
+        "Two classes told apart at every threshold of the second one's probability.",
+        "ROC: true against false positive rate; PR: precision against recall; average precision: Σ (R_k − R_{k−1}) P_k",
+        "scikit-learn: roc_curve, precision_recall_curve",
     ),
 )
 NAMES = {method.name: method for method in EVERY}

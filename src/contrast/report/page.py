@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrast.errors import InputError
 from contrast.figures._picture import Material
 from contrast.figures._style import ROLES
 from contrast.report import embedded
+from contrast.report.classes import told
 from contrast.report.contents import contents
+from contrast.report.outcomes import Sections
 from contrast.report.pictures import drawn
 from contrast.report.tables import render
 from contrast.shown import shown
+from contrast.study_published import conclusions, published
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,38 +30,50 @@ if TYPE_CHECKING:
     from contrast.compare import Comparison
     from contrast.design_values import Answer
     from contrast.figures._picture import Picture
+    from contrast.report.outcomes import Source
     from contrast.study_tables import StudyTables
 
 FOLDER = Path(__file__).parent
 MOST_OF_A_QUESTION = 2000
+LATER = "Pictures, calibration and the surest mistakes are added when the page is written with `contrast report`, or when the study ends."
 
 
-def build(study: StudyTables, comparison: Comparison) -> str:
+def build(study: StudyTables, comparison: Comparison, evidence: Source | None = None) -> str:
     """Make the page of a study, finished or not.
 
     Args:
         study: its tables: a folder's `Results`, or what was restored from a page.
         comparison: its answer.
+        evidence: what its run folders and data hold beyond tables; None for a page without, and for what was restored from a page.
 
     Returns:
         HTML. Its policy allows no request and no script but the one it carries; everything from the user is escaped.
     """
     kept = embedded.packed(study)
+    kept |= study.beside_tables if isinstance(study, embedded.Restored) else {"no_pictures": LATER}
+    kept |= {"evidence": evidence.kept()} if evidence is not None else {}
     # Read once: all sections tell of the same moment, also while runs go on.
     study = embedded.Restored(kept)
+    sections = Sections.of(study)
+    if evidence is not None:
+        kept["pictures"], kept["no_pictures"] = evidence.pictures(sections.ids)
     material = Material(study, comparison)
     pictures = drawn(material)
-    style, script = _style_sheet(), _file("page.js")
+    style, script = _style_sheet(), _script()
     template = _environment().get_template("page.html.j2")
     return template.render(
-        **contents(study, comparison, material.answers, [name for picture in pictures for name in picture.methods]),
+        **contents(study, comparison, material.answers, [*sections.methods, *(name for picture in pictures for name in picture.methods)]),
+        **vars(sections),
+        arm_names=study.arms,
+        thumbnails=study.pictures,
+        no_pictures=study.no_pictures,
         pictures=pictures,
         policy=_policy(style, script),
         style=_as_it_is(style),
         script=_as_it_is(script),
         tables_element=embedded.ELEMENT,
         tables=_as_it_is(embedded.in_html(kept)),
-        downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, material.answers, pictures))),
+        downloads=_as_it_is(embedded.in_html(_downloads(study, comparison, material.answers, pictures) | _rendered(sections.tables))),
     )
 
 
@@ -65,8 +81,14 @@ def _downloads(study: StudyTables, comparison: Comparison, answers: Sequence[Ans
     frames: dict[str, pd.DataFrame] = {"results": comparison.table(), "runs": study.runs(), "epochs": study.epochs()}
     frames |= {picture.name: picture.data for picture in pictures}
     frames |= {f"design-{answer.design}": answer.table for answer in answers if len(answer.table)}
+    reported = {"published": published(study), "conclusions": conclusions(study)}
+    frames |= {name: frame for name, frame in reported.items() if len(frame)}
     trials = study.search()
     frames |= {"design-search": trials} if len(trials) else {}
+    return _rendered(frames)
+
+
+def _rendered(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     return {name: render(frame, "csv") for name, frame in frames.items()}
 
 
@@ -80,7 +102,12 @@ def _policy(style: str, script: str) -> str:
 def _style_sheet() -> str:
     uses = {"fill": "fill", "stroke": "stroke", "key": "background"}
     rules = [f".{kind}-{role}{{{attribute}:var(--{role})}}" for role in ROLES.values() for kind, attribute in uses.items()]
-    return "\n".join([_file("page.css"), *rules])
+    return "\n".join([_file("page.css"), _file("outcomes.css"), *rules])
+
+
+def _script() -> str:
+    """The page's own script, and that of galleries, which other pages share."""
+    return f"{_file('page.js')}\n{(FOLDER.parent / 'explain' / 'page.js').read_text(encoding='utf-8')}"
 
 
 @cache
@@ -96,12 +123,27 @@ def _environment() -> Environment:
     made.filters["named"] = named
     made.filters["svg"] = _as_it_is
     made.filters["visible"] = visible
+    made.filters["words"] = lambda text: shown(str(text))
+    made.filters["utf8"] = lambda text: str(text).encode("utf-8", "replace").decode("utf-8")
+    made.filters["address"] = address
+    made.filters["told"] = told
     return made
 
 
 def visible(text: object) -> str:
     """Our own sentence, which may hold a user's words; figures and what they are of are not parted at the end of a line."""
     return re.sub(r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)", "\u00a0", shown(str(text), MOST_OF_A_QUESTION))
+
+
+def address(text: object) -> str:
+    """A picture's address, which is the page's own.
+
+    Raises:
+        InputError: it is another, in a page that someone changed.
+    """
+    if not embedded.PICTURE.fullmatch(str(text)):
+        raise InputError("a picture in the page is damaged", right="write the page again with `contrast report`")
+    return str(text)
 
 
 def named(text: object, most: int = 255) -> Markup:

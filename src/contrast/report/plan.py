@@ -39,7 +39,18 @@ def lines(lock: Mapping[str, Any], to_do: int, bytes_needed: int, seconds: float
     head = [shown(lock["question"] or lock["name"], 2000), ""]
     counts = f"{plural(len(lock['arms']), 'arm')} × {plural(len(lock['seeds']), 'seed')}: {plural(len(folders), 'run')}, {to_do} to do"
     size = f"{counts}; about {duration(seconds)} and {bytes_needed / 1e6:,.0f} MB of disk; {where}"
-    return [*head, size, *_more(lock, seconds), *([pilot] if pilot else []), "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+    told = [size, *_budget(lock), *_more(lock, seconds), *([pilot] if pilot else [])]
+    return [*head, *told, "", *_data(lock), "", *_arms(lock), "", *_order(runs), *_remarks(lock)]
+
+
+def _budget(lock: Mapping[str, Any]) -> list[str]:
+    """What the short budget gives up, where the plan is of that one; else that there is one."""
+    reported = lock.get("reported") or {}
+    if not reported.get("short"):
+        return []
+    if reported.get("budget") == "short":
+        return [f"short budget, which gives up: {shown(reported['short']['gives_up'], 2000)}"]
+    return ["full budget; budget=short takes the short one"]
 
 
 def _more(lock: Mapping[str, Any], seconds: float) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrast.errors import InputError, nearest
 from contrast.numbers import NOTHING, is_number, significant
-from contrast.shown import shown
+from contrast.shown import MOST, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,15 +92,15 @@ def _json(frame: pd.DataFrame) -> str:
 
 
 def _markdown(frame: pd.DataFrame, right: Sequence[bool]) -> str:
-    heads = [_markdown_cell(str(column)) for column in frame.columns]
+    heads = [markdown_text(str(column)) for column in frame.columns]
     lines = [heads, ["---:" if numeric else "---" for numeric in right]]
-    lines += [[_markdown_cell(_cell(value)) for value in row.values()] for row in records(frame)]
+    lines += [[markdown_text(_cell(value)) for value in row.values()] for row in records(frame)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _markdown_cell(text: str) -> str:
-    """Text in which no character of Markdown or HTML acts."""
-    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]#|!~$" else c for c in shown(text))
+def markdown_text(text: str, most: int = MOST) -> str:
+    """Text in which no character of Markdown or HTML acts; longer than `most` it is cut."""
+    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]#|!~$" else c for c in shown(text, most))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

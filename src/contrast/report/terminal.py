@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contrast.numbers import clock, plural
+from contrast.report.published import in_short
 from contrast.shown import shown
 from contrast.study_tables import watched
 
@@ -48,7 +49,7 @@ def lines(results: StudyTables, comparison: Comparison, page: Path | None = None
     command = str(results.lock["command"])
     again = [Text.assemble(("  again  ", "dim"), shown(command, 1000))] if command else []
     closing = [Text(f"  {line}", "dim") for line in (_method(results, comparison), *notes)]
-    found = _designs(results, comparison)
+    found = [*_designs(results, comparison), *(Text(f"  {shown(line, 400)}") for line in in_short(results))]
     return [head, Text(""), *_table(comparison), Text(""), *found, *([Text("")] if found else []), *closing, *ways, *again]
 
 
