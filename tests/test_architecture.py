@@ -32,10 +32,12 @@ FLOORS = {
     "training": ["engine", "loops"],
     "conduct": ["executors loggers", "loaded planned_model", "prepare", "probe", "profiling", "conduct"],
     "reading": [
-        "study_updates study_tables", "study_metrics", "design_values", "study_published", "study_designs", "figures", "explain", "report", "run_files", "run_images", "evidence", "pilot",
-        "classifier", "opened", "insight_network insight_outcomes", "insight", "results",
+        "study_updates study_tables", "study_metrics", "design_values", "study_published", "study_designs", "figures", "explain", "report",
+        "run_files", "run_images", "evidence", "pilot", "classifier", "opened", "insight_network insight_outcomes", "insight", "results",
     ],
-    "doors": ["racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands", "cli", "__main__"],
+    "doors": [
+        "racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands", "cli", "__main__",
+    ],
 }  # fmt: skip
 """From the ground up; what stands later may import what stands earlier. Names in one string stand side by side and never meet."""
 

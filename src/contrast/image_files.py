@@ -77,7 +77,7 @@ class ImageFilesIngredient(DataIngredient):
         if self.shorter_side is not None and (
             self.resize not in ("crop", "ragged") or self.size is None or max(sides(self.size)) > self.shorter_side
         ):
-            raise ValueError("shorter_side needs resize: crop or ragged, and a size that is no larger")
+            raise ValueError("shorter_side needs resize: crop, and a size that is no larger; or resize: ragged")
         check_ragged(self.resize, self.shorter_side, stream=self.stream)
         return self
 

@@ -139,6 +139,9 @@ def _groups(found: Sequence[Changed], never: NDArray[np.int64], known: _Known) -
 
 def _never(never: NDArray[np.int64], known: _Known) -> Iterator[str]:
     """How many images no run gets right, and how many of these labels may be wrong."""
+    if not len(never):
+        yield f"Each of the {len(known.labels):,} test images is right in some run."
+        return
     images = f"{plural(len(never), 'test image')} of {len(known.labels):,} {'is' if len(never) == 1 else 'are'}"
     yield f"{images} right in none of {plural(known.runs, 'run')}."
     every = np.stack([run for seeds in known.predictions.values() for run in seeds.values()])
