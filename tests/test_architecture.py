@@ -36,7 +36,8 @@ FLOORS = {
         "run_files", "run_images", "evidence", "pilot", "classifier", "opened", "insight_network insight_outcomes", "insight", "results",
     ],
     "doors": [
-        "racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands", "cli", "__main__",
+        "racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands",
+        "cli", "__main__",
     ],
 }  # fmt: skip
 """From the ground up; what stands later may import what stands earlier. Names in one string stand side by side and never meet."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from contrast import catalog, keyed, networks, views, weights
-from contrast.decode import Look, decode_all
 from contrast.errors import InputError
+from contrast.image_files import as_evaluated
 from contrast.images import Images
 from contrast.protocols import Places
 from contrast.recipe import Recipe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 250
 """Images that pass the network together; it changes no result but by rounding."""
-RESIZES = ("crop", "whole", "pad")
+RESIZES = ("crop", "whole", "pad", "ragged")
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,26 @@ class Preprocessing:
         resize: how an image is brought to that size (`contrast.decode.Look`).
         mean: of each channel of the training images, in [0, 1].
         std: standard deviation likewise; what `normalize` uses where its statistics are the data's own.
+        shorter_side: pixels that an image's shorter side is brought to before its middle is taken; None for the network's own size.
     """
 
     shape: tuple[int, int, int]
     resize: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    shorter_side: int | None = None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Preprocessing:
         """What a study's lock says of its data."""
         channels, height, width = entry["shape"]
-        resize = entry.get("settings", {}).get("resize", "crop")
-        return cls((channels, height, width), resize if resize in RESIZES else "crop", tuple(entry["mean"]), tuple(entry["std"]))
+        settings = entry.get("settings", {})
+        resize = settings.get("resize", "crop")
+        known = resize if resize in RESIZES else "crop"
+        return cls((channels, height, width), known, tuple(entry["mean"]), tuple(entry["std"]), settings.get("shorter_side"))
 
-    @property
-    def look(self) -> Look:
-        """What the decoder brings every file to.
+    def read(self, paths: Sequence[Path]) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        """Image files as the study's evaluation saw them: ``uint8 [N, H, W, C]``, and position → why a file can't be used.
 
         Raises:
             InputError: the network takes neither gray nor color images.
@@ -62,7 +65,7 @@ class Preprocessing:
         channels, height, width = self.shape
         if channels not in (1, 3):
             raise InputError(f"the network takes images of {channels} channels, and image files have 1 or 3")
-        return Look(height, width, self.resize, 1 if channels == 1 else 3)  # type: ignore[arg-type]
+        return as_evaluated(paths, (height, width, channels), self.resize, self.shorter_side)  # type: ignore[arg-type]
 
     def steps(self, recipe: Recipe) -> list[AugmentFunction]:
         """The recipe's augmentations that hold at evaluation too, bound to the training images' statistics.
@@ -149,7 +152,7 @@ class Classifier:
 
     def read(self, paths: Sequence[Path]) -> tuple[NDArray[np.uint8], dict[int, str]]:
         """Image files by the decoder that training used: ``uint8 [N, H, W, C]``, and position → why a file can't be used."""
-        return decode_all(paths, self.preprocessing.look)
+        return self.preprocessing.read(paths)
 
     def inputs(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Pixels ``uint8 [N, H, W, C]`` as the network takes them, ``float32 [N, C, H, W]``."""

@@ -40,7 +40,8 @@ class About(BaseModel):
     test_accuracy: float | None = Field(description="of the run's chosen weights, a fraction")
     classes: list[str] = Field(min_length=1, max_length=1_000_000)
     shape: list[Extent] = Field(min_length=3, max_length=3, description="channels, height, width")
-    resize: Literal["crop", "whole", "pad"]
+    resize: Literal["crop", "whole", "pad", "ragged"]
+    shorter_side: Extent | None = Field(default=None, description="pixels that the shorter side is brought to before the middle is taken")
     mean: list[float] = Field(description="of each channel of the training images, in [0, 1]")
     std: list[float]
 
@@ -53,7 +54,10 @@ class About(BaseModel):
     def entry(self) -> dict[str, Any]:
         """The same in the words of a study's lock."""
         plain = self.model_dump()
-        return {**{key: plain[key] for key in ("classes", "shape", "mean", "std")}, "settings": {"resize": self.resize}}
+        return {
+            **{key: plain[key] for key in ("classes", "shape", "mean", "std")},
+            "settings": {"resize": self.resize, "shorter_side": self.shorter_side},
+        }
 
 
 def export_torch(run: RunFiles, study: str, target: Path, *, trust: bool = True) -> Path:
@@ -88,6 +92,7 @@ def _about(run: RunFiles, study: str, classifier: Classifier) -> About:
         classes=list(classifier.classes),
         shape=list(known.shape),
         resize=known.resize if known.resize in RESIZES else "crop",  # type: ignore[arg-type]
+        shorter_side=known.shorter_side,
         mean=[float(value) for value in entry["mean"]],
         std=[float(value) for value in entry["std"]],
     )

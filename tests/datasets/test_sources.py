@@ -22,6 +22,7 @@ from torchvision import datasets as theirs
 from torchvision.transforms import v2
 
 from contrast import catalog
+from contrast.classifier import Preprocessing
 from contrast.datasets import caltech101, cifar10, cifar100, fashion_mnist, mnist, stl10, svhn
 from contrast.errors import InputError
 from contrast.exclusions import sound
@@ -249,6 +250,13 @@ class TestCaltech101:
         assert any("3 classes are here, of the 101" in note for note in images.notes)
         split = divided(images, ingredient("caltech101"))
         assert abs(len(split.train) - len(split.validation)) <= 1
+
+    def test_prediction_reads_a_photograph_as_evaluation_did(self, root: Path) -> None:
+        settings = {"size": 24, "shorter_side": 28}
+        images = read(root, "caltech101", **settings)
+        entry = {"shape": images.shape, "settings": ingredient("caltech101", **settings).settings(), "mean": [0.5] * 3, "std": [0.5] * 3}
+        pixels, _ = Preprocessing.of(entry).read([root / "caltech101" / caltech101.IMAGES / name for name in images.ids])
+        assert np.array_equal(pixels, images.pixels)
 
     def test_without_lists_it_says_what_to_do_and_does_it(self, root: Path) -> None:
         (root / "caltech101" / "test.txt").unlink()

@@ -23,7 +23,7 @@ TRAINABLE = {
 }
 """Study and arm → values that are trained, with 2 and 22 classes; `tests/test_shipped.py` has the other studies."""
 
-STUDIES = {name: study_file.read(study_file.shipped()[name]) for name in dict(TRAINABLE)}
+STUDIES = {name: study_file.read(study_file.shipped()[name]) for name in sorted({study for study, _ in TRAINABLE})}
 
 
 def recipe_of(study: str, arm: str) -> Recipe:

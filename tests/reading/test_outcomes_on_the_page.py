@@ -261,7 +261,7 @@ class TestArms:
         from contrast.study_tables import by_arm
 
         baseline, other = arm_pages.of(restored, by_arm(restored.runs()))
-        assert baseline.summary.startswith("baseline, test accuracy")
+        assert baseline.summary.startswith("the baseline, test accuracy")
         assert [change.setting for change in other.changes] == ["model.dropout"]
         assert Counter(curve.title for curve in other.curves) == {"validation accuracy": 1, "train loss": 1, "validation loss": 1}
         assert all(len(curve.paths) == 2 for curve in other.curves)

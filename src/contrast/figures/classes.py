@@ -94,7 +94,7 @@ def pictures(material: Material) -> list[Picture]:
     planned = {"train": list(entry["class_counts"])} if entry.get("class_counts") else {}
     data = prepare(planned | judged, classes)
     svg = panels(labelled(data, "class"), draw, "classes", "images of each class")
-    return [Picture("classes", "Classes", _caption(data, lock), svg, data)]
+    return [Picture("classes", "Classes", _caption(data, lock), svg, data, methods=("counts",))]
 
 
 def _data_of(lock: Mapping[str, Any], arm: str) -> Mapping[str, Any]:

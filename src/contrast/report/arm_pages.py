@@ -111,7 +111,7 @@ def edges(study: Restored) -> list[str]:
 
 def _summary(row: Mapping[Hashable, Any], is_baseline: bool) -> str:
     reached = f"test accuracy {number(100 * row['test_accuracy'], 2)} %" if is_number(row["test_accuracy"]) else "no finished run"
-    return f"{'what the others are held against, ' if is_baseline else ''}{reached}, {int(row['finished'])} of {plural(int(row['planned']), 'run')}"
+    return f"{'the baseline, ' if is_baseline else ''}{reached}, {int(row['finished'])} of {plural(int(row['planned']), 'run')}"
 
 
 def _facts(row: Mapping[Hashable, Any], runs: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,13 @@ EVERY = (
         "",
     ),
     Method(
+        "counts",
+        "Counts of a set",
+        "Images by label in each part: training images as the plan split them, others as the first judged run of the baseline saw them.",
+        "",
+        "",
+    ),
+    Method(
         "mean-range",
         "Mean and range",
         "Over the seeds of an arm, at each epoch that all of them have reached.",
