@@ -164,15 +164,17 @@ def _promise(kind: str) -> str:
 def _takes_arguments(thing: type) -> bool:
     """Whether somebody wrote the constructor down; the settings of a config class stand on pages of their own."""
     generated = issubclass(thing, BaseModel) or "__dataclass_fields__" in vars(thing)
-    return "__init__" in vars(thing) and not generated
+    inherited = "__init__" in vars(thing) or any("__init__" in vars(below) and below.__module__.startswith("contrast.") for below in thing.__mro__)
+    return inherited and not generated
 
 
 def _members(called: str, thing: type) -> Iterator[tuple[str, str]]:
-    """Public methods and properties that the class itself defines and describes: name, and what is told of each."""
-    for name, found in vars(thing).items():
+    """Public methods and properties that the class defines and describes, or a plain class of ours below it: name, and what is told of each."""
+    ours = [thing, *(below for below in thing.__mro__[1:] if below.__module__.startswith("contrast.") and not issubclass(below, BaseModel))]
+    for name, found in {name: found for each in reversed(ours) for name, found in vars(each).items()}.items():
         getter = found.func if isinstance(found, cached_property) else found.fget if isinstance(found, property) else None
         function = getter or getattr(found, "__func__", found)
-        if name[0] != "_" and inspect.isfunction(function) and function.__doc__ and function.__module__ == thing.__module__:
+        if name[0] != "_" and inspect.isfunction(function) and function.__doc__ and function.__module__ in {each.__module__ for each in ours}:
             told = f": {inspect.get_annotations(function)['return']}" if getter else _signature(function)
             yield name, _described(f"{called}.{name}{told}", function)
 

@@ -12,7 +12,7 @@ from contrast.study_tables import designs_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from contrast.results import Results
+    from contrast.study_runs import StudyRuns
     from contrast.run_files import RunFiles
     from contrast.study_tables import Outcomes
 
@@ -44,7 +44,7 @@ def per_image(planned: Sequence[RunFiles], part: str, columns: Sequence[str]) ->
         yield run, rows
 
 
-def aligned(results: Results, part: str, columns: Sequence[str], score: Callable[[Any], NDArray[Any]]) -> tuple[Outcomes, list[str]]:
+def aligned(results: StudyRuns, part: str, columns: Sequence[str], score: Callable[[Any], NDArray[Any]]) -> tuple[Outcomes, list[str]]:
     """A score of every image by arm and seed, in the order of the images of the baseline's first run.
 
     Args:
