@@ -12,8 +12,8 @@ from contrast.study_tables import designs_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from contrast.study_runs import StudyRuns
     from contrast.run_files import RunFiles
+    from contrast.study_runs import StudyRuns
     from contrast.study_tables import Outcomes
 
 PARTS = ("validation", "test")

@@ -12,7 +12,7 @@ from contrast.study_tables import figures_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contrast.compare import Contrast
+    from contrast.compare import Contrast, Verdict
     from contrast.study_tables import StudyTables
 
 PUBLISHED = (
@@ -133,7 +133,8 @@ def _told(contrast: Contrast | None, conclusion: Mapping[str, Any], baseline: st
         stands = "stands" if verdict.kind == BEARS_OUT[conclusion["direction"]] else "contradicted"
     elif verdict.kind == "not yet":
         stands = "not run"
-    against = f", against {conclusion['against']}" if conclusion["against"] != baseline else ""
+    other = "the baseline" if conclusion["against"] == baseline else str(conclusion["against"])
+    against = f", against {other}" if conclusion["against"] != baseline else ""
     interval = contrast.deciding or contrast.interval
     return {
         "effect": contrast.effect,
@@ -143,5 +144,10 @@ def _told(contrast: Contrast | None, conclusion: Mapping[str, Any], baseline: st
         "seeds": len(contrast.seeds),
         "standard_error": contrast.standard_error,
         "stands": stands,
-        "sentence": f"{conclusion['arm']} {VERBS.get(verdict.kind, '')}{verdict.sentence}{against}",
+        "sentence": f"{conclusion['arm']}{_between(verdict)}{verdict.sentence.replace('the baseline', other)}{against}",
     }
+
+
+def _between(verdict: Verdict) -> str:
+    """What stands between an arm's name and the words of its verdict."""
+    return ": " if verdict.sentence.startswith("no verdict") else f" {VERBS.get(verdict.kind, '')}"
