@@ -33,7 +33,8 @@ FLOORS = {
     "conduct": ["executors loggers", "loaded planned_model", "prepare", "probe", "profiling", "conduct"],
     "reading": [
         "study_updates study_tables", "study_metrics", "design_values", "study_published", "study_designs", "figures", "explain", "report",
-        "run_files", "run_images", "evidence", "study_runs", "pilot", "classifier", "opened", "insight_network insight_outcomes", "insight", "results",
+        "run_files", "run_images", "evidence", "study_runs", "pilot", "classifier", "opened", "insight_network insight_outcomes",
+        "insight", "results",
     ],
     "doors": [
         "racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from contrast.explain import behavior, confusion, mistakes, probabilities, reliability
+from contrast.explain import behavior, confusion, learning, mistakes, probabilities, reliability
 from contrast.explain.judged import Ints, Judged
 from contrast.explain.page import Bars, Chart, Gallery, One, Part, Section, Table
 from contrast.explain.sheets import Sheet, Tile
@@ -29,7 +29,8 @@ def sections(opened: Opened, causes: Path) -> list[Section]:
         opened.left_out.append("The run kept no outcomes of single images, so nothing is said of mistakes, classes and calibration.")
         return []
     made = [_probabilities(opened, opened.test), _mistakes(opened, opened.test, causes), _confusion(opened, opened.test)]
-    return [section for section in (*made, _calibration(opened, opened.test), _between_arms(opened)) if section is not None]
+    made += [_calibration(opened, opened.test), _learning(opened), _between_arms(opened)]
+    return [section for section in made if section is not None]
 
 
 def given(opened: Opened) -> Section | None:
@@ -168,6 +169,18 @@ def _calibration(opened: Opened, test: Judged) -> Section | None:
         pr = f"{second}; average precision {two.average_precision:.4f}. Dashed: guessing."
         parts.append(Chart("precision-recall", "Precision and recall", pr, reliability.draw_two_classes(two, "pr")))
     return Section("calibration", "Calibration", (told,), parts=tuple(parts))
+
+
+def _learning(opened: Opened) -> Section | None:
+    held = opened.judged("validation")
+    rows = opened.run.rows("learning.csv", learning.COLUMNS)
+    found = learning.learning(rows, len(held), str(opened.run.folder / "learning.csv")) if held is not None else None
+    if held is None or found is None or found.epochs < 3:
+        return None
+    told = learning.told(found)
+    opened.findings.append(told)
+    parts = tuple(One(sheet) for sheet in learning.sheets(found, held, opened.classes, opened.pixels))
+    return Section("learning", "Learnt late or forgotten", (told,), parts=parts)
 
 
 def _between_arms(opened: Opened) -> Section | None:

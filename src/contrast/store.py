@@ -123,10 +123,13 @@ class RunFolder:
         "images_per_second",
     )
 
+    LEARNING = ("epoch", "right")
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.steps = Rows(path / "steps.csv", self.STEPS)
         self.epochs = Rows(path / "epochs.csv", self.EPOCHS)
+        self.learning = Rows(path / "learning.csv", self.LEARNING)
 
     @property
     def summary_path(self) -> Path:
@@ -214,8 +217,7 @@ class RunFolder:
             content: the checkpoint.
             best: the best epoch so far.
         """
-        self.steps.sync()
-        self.epochs.sync()
+        self._sync()
         newest = self.checkpoint_folder / f"{step:012d}-{epoch:06d}.safetensors"
         write_durably(newest, content)
         needed = {newest} if best is None else {newest, self.best_checkpoint(best)}
@@ -225,15 +227,18 @@ class RunFolder:
 
     def start_anew(self) -> None:
         """Remove what a run without a checkpoint left behind."""
-        for path in (self.steps.path, self.epochs.path, *self.checkpoint_folder.glob("best-*")):
+        for path in (self.steps.path, self.epochs.path, self.learning.path, *self.checkpoint_folder.glob("best-*")):
             path.unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary, last of all; then drop the checkpoint and an old failure."""
-        self.steps.sync()
-        self.epochs.sync()
+        self._sync()
         write_durably(self.summary_path, to_json(summary))
         self.tidy()
+
+    def _sync(self) -> None:
+        for rows in (self.steps, self.epochs, self.learning):
+            rows.sync()
 
     def tidy(self) -> None:
         """Drop what only an unfinished run needs; also after a kill between summary and clean-up."""

@@ -136,6 +136,28 @@ class StudyRuns:
         nothing = pd.DataFrame(columns=["arm", "seed", *RunFolder.STEPS])
         return windows(self.steps() if watches(self.lock) else nothing)
 
+    def learning(self) -> pd.DataFrame:
+        """When each validation image was learnt, and how often it was forgotten (Toneva et al. 2019), of every finished run.
+
+        Returns:
+            One row per arm, seed and image: `id`, `label`, `learnt` (the epoch from which on it was right until the end; 0 where it was wrong
+            then) and `forgotten` (how often it was right after one epoch and wrong after the next).
+
+        Raises:
+            InputError: a damaged file.
+        """
+        import pandas as pd
+
+        from contrast.explain.learning import COLUMNS, learning
+
+        frames = []
+        for run, kept in per_image(self._planned, "validation", ("id", "label")):
+            found = learning(run.rows("learning.csv", COLUMNS), kept.num_rows, str(run.folder / "learning.csv"))
+            if found is not None:
+                known = {"arm": run.arm, "seed": run.seed, "id": kept["id"].to_pylist(), "label": kept["label"].to_numpy()}
+                frames.append(pd.DataFrame(known | {"learnt": found.learnt, "forgotten": found.forgotten}))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["arm", "seed", "id", "label", "learnt", "forgotten"])
+
     def mc_dropout(self) -> pd.DataFrame:
         """Dropout at test time, of every finished run whose recipe asks for it (`evaluate.mc_dropout`, report row M3).
 

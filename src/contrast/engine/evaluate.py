@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,6 +50,11 @@ class Outcomes:
     def accuracy(self) -> float:
         """Share of images whose most probable class is the true one, in [0, 1]."""
         return float((self.predictions == self.labels).double().mean())
+
+    @property
+    def right_bits(self) -> str:
+        """Whether each image is right, a bit each, the first image in the highest bit of the first byte, in base64."""
+        return base64.b64encode(np.packbits((self.predictions == self.labels).numpy()).tobytes()).decode("ascii")
 
     @property
     def loss(self) -> float:

@@ -174,6 +174,7 @@ class Training:
         self.clock.seconds = self.state.seconds
         self.folder.steps.cut("step", self.state.step)
         self.folder.epochs.cut("epoch", self.state.epoch)
+        self.folder.learning.cut("epoch", self.state.epoch)
         if self.state.best is not None:
             from safetensors.torch import load_file
 
@@ -268,6 +269,7 @@ class Training:
         state.epoch, state.position = state.epoch + 1, 0
         state.running.zero_()
         self.folder.epochs.append([self._epoch_row(train_loss, train_accuracy, outcomes, watched)])
+        self.folder.learning.append([{"epoch": state.epoch, "right": outcomes.right_bits}])
         state.last = {"last_validation_loss": outcomes.loss, "last_validation_accuracy": outcomes.accuracy}
         self._choose(Best(state.epoch, outcomes.accuracy, outcomes.loss))
         self._tell(outcomes.accuracy)
