@@ -98,8 +98,8 @@ class Evidence:
             return "No image is shown: the data set comes from code outside the package, which a report does not run."
         try:
             images: Images = catalog.parse("data", {**(entry.get("settings") or {}), "use": use}).read(self._places)  # type: ignore[attr-defined]
-        except ContrastError as error:
-            return f"No image is shown, since the data is not at hand: {error}."
+        except ContrastError:  # its message names folders of this machine, which have no business in a page that is sent about
+            return f"No image is shown, since the data ({use}) was not at hand: write the page again with --data DIR."
         if images.fingerprint != entry["fingerprint"]:
             return "No image is shown: the data has changed since the study was planned (its fingerprint differs)."
         return images

@@ -62,18 +62,23 @@ def _bars(data: pd.DataFrame, part: str) -> Any:
     names = list(data["class"])
     axis = alt.Axis(labelPadding=8, minExtent=_style.room_for(names) + 8)
     y = alt.Y("class:N", sort=names, title=None, scale=alt.Scale(domain=names, padding=0.15), axis=axis)
-    x = alt.X("images:Q", title=f"{part} images", scale=alt.Scale(zero=True, nice=False, padding=0), axis=alt.Axis(tickCount=4, format="~s"))
+    x = alt.X("images:Q", title=f"{part} images", scale=alt.Scale(zero=True, nice=False, padding=0), axis=alt.Axis(tickCount=4, format=_format(data)))
     base = alt.Chart(data).encode(y=y)
     bars = base.mark_bar(color=_color(part)).encode(x=x)
     numbers = base.mark_text(align="left", dx=4, fontSize=10.5, color=_style.INK).encode(x=x, text=alt.Text("images:Q", format=","))
     return alt.layer(bars, numbers).properties(width=190, height=max(48, ROW * len(names)))
 
 
+def _format(data: pd.DataFrame) -> str:
+    """Thousands are only shortened where all numbers are long."""
+    return "~s" if data["images"].max() >= 10_000 else ",d"
+
+
 def _curve(data: pd.DataFrame, part: str) -> Any:
     import altair as alt
 
     x = alt.X("rank:Q", title="class, by its rank", scale=alt.Scale(domain=[1, len(data)], nice=False), axis=alt.Axis(tickCount=5, format="d"))
-    y = alt.Y("images:Q", title=f"{part} images", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format="~s"))
+    y = alt.Y("images:Q", title=f"{part} images", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format=_format(data)))
     area = alt.Chart(data).mark_area(color=_color(part), interpolate="step", opacity=0.9)
     return area.encode(x=x, y=y).properties(width=250, height=180)
 

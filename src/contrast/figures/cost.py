@@ -81,9 +81,26 @@ def _panel(data: pd.DataFrame, measure: str) -> Any:
     dots = base.mark_point(filled=True, size=76, opacity=1, stroke=_style.PAPER, strokeWidth=1.2).encode(
         x=alt.X("cost:Q", **x), y=alt.Y("mean:Q", **y)
     )
-    named = alt.Chart(data[data["unbeaten"] & (len(arms) > _style.TOGETHER)]).mark_text(align="left", dx=7, dy=-8, fontSize=11, color=_style.INK)
+    named = alt.Chart(_apart(data[data["unbeaten"]], log=log) if len(arms) > _style.TOGETHER else data.head(0)).mark_text(
+        align="left", dx=7, dy=-8, fontSize=11, color=_style.INK
+    )
     words = named.encode(x=alt.X("cost:Q", **x), y=alt.Y("mean:Q", **y), text="arm:N")
     return alt.layer(heights, widths, dots, words).properties(width=390, height=240)
+
+
+def _apart(data: pd.DataFrame, *, log: bool) -> pd.DataFrame:
+    """The arms whose names have room, the most accurate first: no name is written over another."""
+    import numpy as np
+
+    across = np.log(data["cost"]) if log else data["cost"]
+    wide, high = (max(float(each.max() - each.min()), 1e-12) for each in (across, data["mean"]))
+    kept: list[int] = []
+    for at in np.argsort(-data["mean"].to_numpy(), kind="stable").tolist():
+        free = all(
+            abs(across.iloc[at] - across.iloc[one]) > 0.3 * wide or abs(data["mean"].iloc[at] - data["mean"].iloc[one]) > 0.08 * high for one in kept
+        )
+        kept += [at] if free else []
+    return data.iloc[kept]
 
 
 def _colors(arms: list[str], baseline: str) -> dict[str, str]:
@@ -103,7 +120,7 @@ def pictures(material: Material) -> list[Picture]:
     first = next(iter(drawn.loc[drawn["baseline"], "arm"]), "")
     arms = list(dict.fromkeys(drawn["arm"]))
     many = len(arms) > _style.TOGETHER
-    named = " Named: arms that none beats, being as cheap and as accurate." if many else ""
+    named = " Named, where there is room: arms that none beats, being as cheap and as accurate." if many else ""
     caption = f"Test accuracy with its 95 % interval over seeds, against what an arm costs, with the least and greatest over seeds.{named}"
     svg = panels(drawn, draw, "cost", "against test accuracy")
     keys = {"the arms": "blue", first: "baseline"} if many else {arm: _style.role(color) for arm, color in _colors(arms, first).items()}
