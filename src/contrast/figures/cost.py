@@ -81,7 +81,7 @@ def _panel(data: pd.DataFrame, measure: str) -> Any:
     dots = base.mark_point(filled=True, size=76, opacity=1, stroke=_style.PAPER, strokeWidth=1.2).encode(
         x=alt.X("cost:Q", **x), y=alt.Y("mean:Q", **y)
     )
-    named = alt.Chart(_apart(data[data["unbeaten"]], log=log) if len(arms) > _style.TOGETHER else data.head(0)).mark_text(
+    named = alt.Chart(_apart(data, log=log) if len(arms) > _style.TOGETHER else data.head(0)).mark_text(
         align="left", dx=7, dy=-8, fontSize=11, color=_style.INK
     )
     words = named.encode(x=alt.X("cost:Q", **x), y=alt.Y("mean:Q", **y), text="arm:N")
@@ -89,18 +89,18 @@ def _panel(data: pd.DataFrame, measure: str) -> Any:
 
 
 def _apart(data: pd.DataFrame, *, log: bool) -> pd.DataFrame:
-    """The arms whose names have room, the most accurate first: no name is written over another."""
+    """The unbeaten arms whose names have room in the panel, the most accurate first: no name is written over another."""
     import numpy as np
 
-    across = np.log(data["cost"]) if log else data["cost"]
-    wide, high = (max(float(each.max() - each.min()), 1e-12) for each in (across, data["mean"]))
+    ends = [np.log(data[name]) if log else data[name] for name in ("cost_low", "cost_high")]
+    width, height = float(ends[1].max() - ends[0].min()), float(data["high"].max() - data["low"].min())
+    named = data[data["unbeaten"]].sort_values("mean", ascending=False, kind="stable")
+    across, up = (np.log(named["cost"]) if log else named["cost"]).to_numpy(), named["mean"].to_numpy()
     kept: list[int] = []
-    for at in np.argsort(-data["mean"].to_numpy(), kind="stable").tolist():
-        free = all(
-            abs(across.iloc[at] - across.iloc[one]) > 0.3 * wide or abs(data["mean"].iloc[at] - data["mean"].iloc[one]) > 0.08 * high for one in kept
-        )
-        kept += [at] if free else []
-    return data.iloc[kept]
+    for at in range(len(named)):
+        if all(abs(across[at] - across[one]) > 0.25 * width or abs(up[at] - up[one]) > 0.06 * height for one in kept):
+            kept.append(at)
+    return named.iloc[kept]
 
 
 def _colors(arms: list[str], baseline: str) -> dict[str, str]:
