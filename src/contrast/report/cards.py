@@ -87,7 +87,8 @@ class Card:
             return "not run"
         found = self.reported.conclusions if self.reported else ()
         told = [f"{one['row']} {one['stands']}" for one in found]
-        return ", ".join(told) if told else self.answer
+        short = " (short budget)" if self.reported and self.reported.short else ""
+        return f"{', '.join(told)}{short}" if told else self.answer
 
 
 def order(study: Study) -> tuple[Any, ...]:

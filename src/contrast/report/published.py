@@ -134,7 +134,8 @@ def in_short(study: StudyTables) -> list[str]:
     if found.numbers:
         lines.append(f"published {numbers_in_short(published(study), is_short(study))}")
     for one in found.conclusions:
-        lines.append(f"{one['stands']:<12} {one['row']}, {one['says']}: {one['sentence']}")
+        where = " at the short budget" if is_short(study) and one["stands"] in ("stands", "contradicted") else ""
+        lines.append(f"{one['stands']:<12} {one['row']}, {one['says']}: {one['sentence']}{where}")
     return lines
 
 
