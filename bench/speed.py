@@ -258,6 +258,8 @@ def main() -> None:
         "*plain* is the loop of a course report: torchvision transforms an image, DataLoader (0 workers; *plain-2*: 2), fp32;",
         "*plain-bf16* the same with bf16 autocast and channels-last. Peers' versions: " + peers_versions() + ".",
         "",
+        "Loading, augmentation and scan: [benchmarks of data](benchmarks-data.md), with their commands.",
+        "",
         "## Ratios against the goals",
         *goals_table(taken, works),
         "",
