@@ -1,8 +1,9 @@
 """Measure speed on this machine and write docs/benchmarks.md: ours beside a bare step, a plain loop and the peers, in one run.
 
-`make bench` or `python bench/speed.py [--seconds 8] [--rounds 3]`. Each measurement is a process of its own; subjects
-are interleaved, and medians over rounds are compared. Needs CIFAR-10 and cats_vs_dogs (`$CONTRAST_DATA`), a quiet machine,
-and for the peers what `bench/peers.txt` lists; a peer that is not installed stands in the table as such.
+`make bench` or `python bench/speed.py [--seconds 5] [--rounds 2]`: some 40 minutes on two cores. Each measurement is a
+process of its own; subjects are interleaved, and medians over rounds are compared. All peers are measured with flip + crop;
+with the other lists those that the goals need, and with `--everything` all of them. Needs CIFAR-10 and cats_vs_dogs
+(`$CONTRAST_DATA`), a quiet machine, and for the peers what `bench/peers.txt` lists; a peer that is not installed stands in the table as such.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +46,9 @@ PEER_GOALS = {"u3-b32": 1.6, "u3-b256": 1.6, "n7-b64": 1.4, "s1-bn-b128": 1.3}
 BARE_GOALS = {"u3-b32-none": 0.92, "u3-b256-none": 0.98, "s1-bn-b128-none": 0.98}
 LISTS = {"none": "no augmentation", "flip-crop": "flip + crop", "seven": "S5's seven"}
 
+BRIEF = ("contrast", "bare", "plain", "plain-bf16", "lightning", "lightning-bf16", "skorch")
+"""Who is measured where flips and crops are not."""
+
 Taken = dict[tuple[str, str], list[float | None]]
 """(work, subject) → images per second by round; None where the peer could not be measured."""
 
@@ -62,11 +67,11 @@ def measured(subject: str, work: str, seconds: float) -> float | None:
     return value
 
 
-def measure_all(works: list[str], subjects: tuple[str, ...], seconds: float, rounds: int) -> Taken:
-    """Every subject on every work, in turns: forwards in even rounds, backwards in odd ones."""
-    taken: Taken = {(work, subject): [] for work in works for subject in subjects}
+def measure_all(works: dict[str, tuple[str, ...]], seconds: float, rounds: int) -> Taken:
+    """The subjects of every work, in turns: forwards in even rounds, backwards in odd ones."""
+    taken: Taken = {(work, subject): [] for work, subjects in works.items() for subject in subjects}
     for number in range(rounds):
-        for work in works:
+        for work, subjects in works.items():
             for subject in subjects if number % 2 == 0 else subjects[::-1]:
                 failed = taken[work, subject] and taken[work, subject][-1] is None
                 taken[work, subject].append(None if failed else measured(subject, work, seconds))
@@ -100,7 +105,7 @@ def against_goal(told: str, goal: float | None) -> str:
     return f"≥ {goal:g}" if float(told.split()[0]) >= goal else f"≥ {goal:g}: **not met**"
 
 
-def rates_table(taken: Taken, works: list[str]) -> list[str]:
+def rates_table(taken: Taken, works: Iterable[str]) -> list[str]:
     """Images per second of everybody."""
     rows = [f"| work | {' | '.join(SUBJECTS)} |", f"|---|{'---|' * len(SUBJECTS)}"]
     for work in works:
@@ -115,7 +120,7 @@ def words(work: str) -> str:
     return f"{(NETS | RESNET)[net]}, {LISTS[work.removeprefix(f'{net}-')]}"
 
 
-def goals_table(taken: Taken, works: list[str]) -> list[str]:
+def goals_table(taken: Taken, works: Iterable[str]) -> list[str]:
     """Ratios of ours: against the plain loop (a), the best peer as it ships and with bf16 by hand (b), bare steps (c)."""
     rows = ["| work | goal | against | ratio, range over rounds | wanted |", "|---|---|---|---|---|"]
     for work in works:
@@ -133,9 +138,25 @@ def goals_table(taken: Taken, works: list[str]) -> list[str]:
     return rows
 
 
+def operations_table(taken: Taken, seconds: float) -> list[str]:
+    """What our nets achieve of what one large convolution does on this machine."""
+    peaks = {dtype: (measured(f"peak-{dtype}", "u3-b32-none", seconds) or 0.0) / 1e12 for dtype in ("bf16", "fp32")}
+    rows = [
+        f"One large convolution, forward and backward: {peaks['bf16']:.2f} TFLOP/s in bf16, {peaks['fp32']:.2f} in fp32.",
+        "",
+        "| net, without augmentation | MFLOP an image | TFLOP/s of training | of the peak in bf16 |",
+        "|---|---|---|---|",
+    ]
+    for work in (work for work, subject in taken if subject == "contrast" and work.endswith("-none")):
+        operations = measured("operations", work, 0.0) or 0.0
+        achieved = operations * (median(taken, work, "contrast") or 0.0) / 1e12
+        rows.append(f"| {words(work)} | {operations / 1e6:,.0f} | {achieved:.2f} | {100 * achieved / peaks['bf16']:.0f} % |")
+    return rows
+
+
 def evaluation_table(seconds: float, rounds: int) -> list[str]:
     """Evaluation of CIFAR-10's test images with U3's net."""
-    taken = measure_all(["u3-b256-none"], ("evaluate", "plain-evaluate"), seconds, rounds)
+    taken = measure_all({"u3-b256-none": ("evaluate", "plain-evaluate")}, seconds, rounds)
     ours, plain = median(taken, "u3-b256-none", "evaluate") or 0.0, median(taken, "u3-b256-none", "plain-evaluate") or 1.0
     return [
         "| what | ours, images/s | plain loop | ratio |",
@@ -239,16 +260,16 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of one measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=2, help="times that each is measured")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks.md")
     parser.add_argument("--nets", nargs="*", default=[*NETS, *RESNET], choices=[*NETS, *RESNET], help="only these nets")
     parser.add_argument("--lists", nargs="*", default=list(LISTS), choices=LISTS, help="only these augmentations")
     parser.add_argument("--subjects", nargs="*", default=list(SUBJECTS), choices=SUBJECTS, help="only these; contrast and plain are always there")
+    parser.add_argument("--everything", action="store_true", help="all peers with all augmentations: hours")
     asked = parser.parse_args()
-    works = [f"{net}-{augment}" for net in asked.nets for augment in asked.lists]
-    subjects = tuple(subject for subject in SUBJECTS if subject in {"contrast", "plain", "bare", *asked.subjects})
-    taken = measure_all(works, subjects, asked.seconds, asked.rounds)
+    works = {f"{net}-{augment}": subjects_of(augment, asked) for net in asked.nets for augment in asked.lists}
+    taken = measure_all(works, asked.seconds, asked.rounds)
     page = [
         "# Benchmarks",
         "",
@@ -266,6 +287,9 @@ def main() -> None:
         "## Images per second",
         *rates_table(taken, works),
         "",
+        "## What the machine could do",
+        *operations_table(taken, asked.seconds),
+        "",
         "## Evaluation",
         *evaluation_table(asked.seconds, asked.rounds),
         "",
@@ -281,6 +305,12 @@ def main() -> None:
     ]
     asked.out.write_text("\n".join(page), encoding="utf-8")
     print(f"wrote {asked.out}")
+
+
+def subjects_of(augment: str, asked: argparse.Namespace) -> tuple[str, ...]:
+    """Who is measured with a list of augmentations."""
+    wanted = {"contrast", "plain", "bare", *asked.subjects}
+    return tuple(subject for subject in SUBJECTS if subject in wanted and (asked.everything or augment == "flip-crop" or subject in BRIEF))
 
 
 def peers_versions() -> str:

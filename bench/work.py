@@ -5,6 +5,8 @@ Subjects do the same work: net, data, batch size and augmentation of a row of th
 * contrast   what a user gets: our loop, rows and all, machine plan as resolved
 * bare       forward, backward, update on one fixed batch in the same plan: what our loop is held against
 * evaluate   our evaluation of 10,000 images, and `plain-evaluate` the plain loop's
+* operations floating-point operations of training on one image (no speed)
+* peak-bf16, peak-fp32: operations a second of one large convolution, forward and backward: what the machine can do
 * the rest   `peers.py`
 """
 
@@ -140,7 +142,42 @@ def plain_evaluate(name: str, seconds: float) -> float:
     return watch.images_per_second
 
 
-OURS = {"contrast": contrast, "bare": bare, "evaluate": evaluate, "plain-evaluate": plain_evaluate}
+def operations(name: str, seconds: float) -> float:
+    """Operations of an image, forward and backward: a multiply-accumulate is two, the backward pass twice the forward."""
+    from contrast.engine.macs import macs
+
+    training = training_of(name)
+    return 6.0 * (macs(training.state.model, training.data.shape) or float("nan"))
+
+
+def peak(dtype: str, seconds: float) -> float:
+    """Operations a second of a convolution of 256 channels over 28×28 maps of 16 images, channels last: forward and backward."""
+    import torch
+
+    from contrast.engine.machine import resolve
+
+    resolve().prepare()
+    layer = torch.nn.Conv2d(256, 256, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
+    maps = torch.randn(16, 256, 28, 28).to(memory_format=torch.channels_last)
+    maps, layer = (maps.bfloat16(), layer.bfloat16()) if dtype == "bf16" else (maps, layer)
+    maps.requires_grad_()
+    watch = peers.Watch(1, seconds)
+    watch.warm = 5
+    while not watch.step():
+        outputs = layer(maps)
+        outputs.backward(outputs.detach())
+    return watch.images_per_second * 3 * 2 * maps.numel() * 9 * 256
+
+
+OURS = {
+    "operations": operations,
+    "peak-bf16": lambda name, seconds: peak("bf16", seconds),
+    "peak-fp32": lambda name, seconds: peak("fp32", seconds),
+    "contrast": contrast,
+    "bare": bare,
+    "evaluate": evaluate,
+    "plain-evaluate": plain_evaluate,
+}
 
 if __name__ == "__main__":
     subject, name, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
