@@ -140,16 +140,17 @@ def timm(task: Task, seconds: float) -> float:
 def _loop(task: Task, seconds: float, batches: Any, *, bf16: bool = False) -> float:
     import torch
 
-    model, watch = task.net(), Watch(task.batch, seconds)
-    if bf16:
-        model = model.to(memory_format=torch.channels_last)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, watch = task.net().to(device), Watch(task.batch, seconds)
+    memory_format = torch.channels_last if bf16 else torch.contiguous_format
+    model = model.to(memory_format=memory_format)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     for inputs, targets in _endless(batches):
-        taken = inputs.to(memory_format=torch.channels_last) if bf16 else inputs
+        taken, wanted = inputs.to(device, memory_format=memory_format), targets.to(device)
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             logits = model(taken)
-        loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+        loss = torch.nn.functional.cross_entropy(logits.float(), wanted)
         loss.backward()
         optimizer.step()
         loss.item()

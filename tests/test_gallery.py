@@ -329,6 +329,12 @@ class TestPublishedAndFound:
         row = full.table("conclusions").iloc[2]
         assert row["stands"] == {"undecided": "undecided", "no difference": "stands"}[full.compare().contrasts[1].verdict.kind]
 
+    def test_a_conclusion_about_a_target_that_no_finished_run_reached_says_so(self, tmp_path: Path) -> None:
+        claim = {"row": "P5", "says": "faster", "arm": "batch norm", "against": "baseline", "direction": "better", "metric": "epochs_to_accuracy_100"}
+        row = made(tmp_path / "far", REPORTED | {"conclusions": [claim]}, seeds=(0, 1), images=60).table("conclusions").iloc[0]
+        assert row["stands"] == "undecided"
+        assert row["sentence"].startswith("validation accuracy never reached 100 %: baseline seed 0, 1")
+
     def test_at_the_short_budget_no_number_is_comparable_and_the_page_says_what_was_given_up(self, cut: Results) -> None:
         assert set(cut.table("published")["relation"]) <= {"not comparable", "not run"}
         told = section(cut)

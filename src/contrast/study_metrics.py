@@ -43,7 +43,7 @@ def judged(study: StudyTables, metric: str = "test_accuracy", baseline: str | No
         made = compare(runs, baseline=chosen, metric=metric, outcomes=scores(study, metric), **terms(study, metric, margin))
     except ComparisonError as error:
         raise InputError(str(error)) from error
-    return dataclasses.replace(made, remarks=(*made.remarks, *_never_reached(runs, metric)))
+    return dataclasses.replace(made, remarks=(*made.remarks, *never_reached(runs, metric)))
 
 
 def terms(study: StudyTables, metric: str, margin: float | None = None) -> dict[str, Any]:
@@ -145,7 +145,8 @@ def _target(metric: str) -> tuple[str, float]:
     return found[1], float(found[2]) / 100
 
 
-def _never_reached(runs: pd.DataFrame, metric: str) -> list[str]:
+def never_reached(runs: pd.DataFrame, metric: str) -> list[str]:
+    """What is to be said of finished runs that have no figure because they never came so far; nothing for other metrics."""
     if not TARGET.fullmatch(metric):
         return []
     short = runs[(runs["status"] == "finished") & runs[metric].isna()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from contrast.design_values import LEVEL, Measured
-from contrast.study_metrics import scores
+from contrast.study_metrics import never_reached, scores
 from contrast.study_tables import figures_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def conclusions(study: StudyTables) -> pd.DataFrame:
     rows = []
     for i, one in enumerate(given):
         row = {name: one[name] for name in ("row", "says", "arm", "against", "metric", "direction")} | {"printed": one.get("difference")}
-        rows.append(row | _told(contrasts.get(i), row, str(study.lock["baseline"])))
+        rows.append(row | _told(contrasts.get(i), row, str(study.lock["baseline"])) | _short_of(study, row, contrasts.get(i)))
     return pd.DataFrame(rows, columns=list(CONCLUSIONS))
 
 
@@ -146,6 +146,16 @@ def _told(contrast: Contrast | None, conclusion: Mapping[str, Any], baseline: st
         "stands": stands,
         "sentence": f"{conclusion['arm']}{_between(verdict)}{verdict.sentence.replace('the baseline', other)}{against}",
     }
+
+
+def _short_of(study: StudyTables, conclusion: Mapping[str, Any], contrast: Contrast | None) -> dict[str, Any]:
+    """What takes the verdict's place where no pair of finished runs reached the accuracy that is asked for."""
+    if contrast is None or contrast.verdict.kind != "not yet":
+        return {}
+    runs = Measured(study, str(conclusion["metric"])).runs
+    pair = runs[runs["arm"].isin((conclusion["arm"], conclusion["against"]))]
+    said = never_reached(pair, str(conclusion["metric"])) if (pair["status"] == "finished").all() else []
+    return {"stands": "undecided", "sentence": said[0].partition("; only runs")[0]} if said else {}
 
 
 def _between(verdict: Verdict) -> str:
