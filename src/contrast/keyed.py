@@ -270,14 +270,22 @@ class Dropout(torch.nn.Module):
     def extra_repr(self) -> str:
         return f"p={self.p}"
 
+    @property
+    def draws(self) -> bool:
+        """Whether values are dropped now."""
+        return self.training and self.p > 0 and self.moment is not None
+
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.p == 0 or self.moment is None:
-            return x
+        return x * self.mask(x) if self.draws else x
+
+    def mask(self, x: Tensor) -> Tensor:
+        """What the values of `x` are multiplied by at this moment, in its shape, layout and dtype; the values themselves change nothing."""
+        assert self.moment is not None
         if self._generator is None or self._generator.device != x.device:
             self._generator = torch.Generator(x.device)
         part = (self.moment.part,) if self.moment.part else ()
         self._generator.manual_seed(derive(self.moment.seed, "dropout", self.name, self.moment.step, *part))
-        return x * self._kept(x, self._generator)
+        return self._kept(x, self._generator)
 
     def _kept(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """0 for what is dropped and one over the rest's share for what is kept, in the layout and dtype of `x`.

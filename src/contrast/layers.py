@@ -76,6 +76,20 @@ def dropout(rate: float) -> nn.Module | None:
     return keyed.Dropout(rate) if rate else None
 
 
+class Scale(nn.Module):
+    """Multiply by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def extra_repr(self) -> str:
+        return f"{self.factor:g}"
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.factor
+
+
 def numbered(role: str, index: int) -> str:
     """The name of the `index`-th layer (from 1) of a role: ``conv``, ``conv2``, ``conv3`` and so on."""
     return role if index == 1 else f"{role}{index}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,35 @@ def step(
     return measured
 
 
+class Asked(NamedTuple):
+    """What forward and backward passes are asked of; see `gradients`."""
+
+    model: nn.Module
+    loss: LossIngredient
+    images: Tensor
+    labels: Tensor
+    machine: Machine
+    micro_batch: int | None = None
+    moment: Moment | None = None
+
+    def parts(self) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """Images, labels and share of the batch of each part that goes through the network together; the moment is told which it is."""
+        if self.micro_batch is None or self.micro_batch >= len(self.images):
+            yield self.images, self.labels, 1.0
+            return
+        parts = zip(torch.split(self.images, self.micro_batch), torch.split(self.labels, self.micro_batch), strict=True)
+        for number, (images, labels) in enumerate(parts):
+            if self.moment is not None:
+                self.moment.part = number
+            yield images, labels, len(images) / len(self.images)
+        if self.moment is not None:
+            self.moment.part = 0
+
+
+ELSEWHERE: ContextVar[Callable[[Asked], Tensor] | None] = ContextVar("ELSEWHERE", default=None)
+"""What computes gradients in place of `alone`, for the steps of this thread: several runs' together, say (`contrast.engine.stacked`)."""
+
+
 def gradients(
     model: nn.Module,
     loss: LossIngredient,
@@ -49,27 +80,30 @@ def gradients(
     Returns:
         The batch's loss and its accuracy before the update, ``float32 [2]``, on the device: nothing waits for it here.
     """
-    if micro_batch is None or micro_batch >= len(images):
-        return _of_part(model, loss, images, labels, machine)
-    measured = []
-    for number, part in enumerate(zip(torch.split(images, micro_batch), torch.split(labels, micro_batch), strict=True)):
-        if moment is not None:
-            moment.part = number
-        share = len(part[0]) / len(images)
-        measured.append(_of_part(model, loss, *part, machine, share) * share)
-    if moment is not None:
-        moment.part = 0
-    return torch.stack(measured).sum(0)
+    asked = Asked(model, loss, images, labels, machine, micro_batch, moment)
+    elsewhere = ELSEWHERE.get()
+    return alone(asked) if elsewhere is None else elsewhere(asked)
 
 
-def _of_part(model: nn.Module, loss: LossIngredient, images: Tensor, labels: Tensor, machine: Machine, share: float = 1.0) -> Tensor:
-    """Add a part's gradients, by its share of the batch; its own mean loss and accuracy."""
-    with machine.autocast():
-        logits = model(images)
-    value = loss.value(logits.float(), labels)
+def alone(asked: Asked) -> Tensor:
+    """Forward and backward through one network by itself; see `gradients`."""
+    return summed([_of_part(asked, *part) for part in asked.parts()])
+
+
+def summed(measured: Sequence[Tensor]) -> Tensor:
+    """A batch's figures from those of its parts, each by its share."""
+    return measured[0] if len(measured) == 1 else torch.stack(list(measured)).sum(0)
+
+
+def _of_part(asked: Asked, images: Tensor, labels: Tensor, share: float) -> Tensor:
+    """Add a part's gradients, by its share of the batch; its mean loss and accuracy, by the same share."""
+    with asked.machine.autocast():
+        logits = asked.model(images)
+    value = asked.loss.value(logits.float(), labels)
     torch.autograd.backward(value if share == 1.0 else value * share)
     right = (logits.detach().argmax(1) == labels.argmax(1)).float().mean()
-    return torch.stack((value.detach().float(), right))
+    measured = torch.stack((value.detach().float(), right))
+    return measured if share == 1.0 else measured * share
 
 
 def change(model: nn.Module, optimizer: torch.optim.Optimizer, clip_norm: float | None = None, watch: Sequence[Watched] = ()) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from contrast import keyed
 from contrast.errors import InputError
-from contrast.layers import Activation, Layer, activation, initialize, sequence
+from contrast.layers import Activation, Layer, Scale, activation, initialize, sequence
 from contrast.protocols import ModelIngredient
 
 Width = Annotated[int, Field(ge=1, le=65536)]
@@ -161,17 +161,3 @@ class Centered(nn.BatchNorm2d):
         """Bias 0, fresh running statistics."""
         self.reset_running_stats()
         nn.init.zeros_(self.bias)
-
-
-class Scale(nn.Module):
-    """Multiply by a constant."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def extra_repr(self) -> str:
-        return f"{self.factor:g}"
-
-    def forward(self, values: Tensor) -> Tensor:
-        return values * self.factor
