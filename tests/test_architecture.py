@@ -21,7 +21,7 @@ ROOT = Path(contrast.__file__).parent
 FLOORS = {
     "words": [
         "errors", "shown numbers", "faults", "initial training_parts", "evaluation", "rates sampling", "protocols", "catalog", "orders", "recipe",
-        "changes", "designs", "planned budgets published", "study", "study_file",
+        "changes", "designs", "planned budgets published", "rungs", "study", "study_file",
     ],
     "ground": ["store", "environment", "apportion keyed", "images", "cautions", "compare"],
     "ingredients": [
@@ -37,7 +37,7 @@ FLOORS = {
         "insight", "results",
     ],
     "doors": [
-        "racing searching", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands",
+        "racing searching pruning", "live_page serving", "doors", "look", "run_named", "exporting predicting", "inside", "doctor", "commands",
         "cli", "__main__",
     ],
 }  # fmt: skip

@@ -69,14 +69,16 @@ def carry_out(order: Order, tell: Tell) -> None:
         tell(Event(kind, order.arm, order.seed, detail))
 
     try:
-        if folder.finished:  # by another process, since the plan was made
+        if done(order):  # by another process, since the plan was made
             told("elsewhere")
             return
         with folder.owned() as mine:
-            if not mine or folder.finished:
+            if not mine or done(order):
                 told("elsewhere")
             else:
                 told("started")
+                if folder.finished:  # it was pruned, as the study was declared then
+                    folder.reopen()
                 summary = _carried_out(order, folder, lambda progress: told("progress", **dataclasses.asdict(progress)))
                 told(summary["status"], **summary)
     except Exception as error:
@@ -84,6 +86,14 @@ def carry_out(order: Order, tell: Tell) -> None:
         cause = " ".join(cause.split())[:500]
         told("failed", cause=cause)
         _keep_failure(folder, cause)
+
+
+def done(order: Order) -> bool:
+    """Whether nothing of an order is left to do: its run is finished, or has come to the epoch at which it is to wait."""
+    folder, until = RunFolder(order.folder), order.until_epoch
+    if not folder.finished:
+        return until is not None and folder.epochs_kept >= until
+    return order.gives_up or not folder.pruned or (until is not None and folder.summary()["epochs"] >= until)
 
 
 def _keep_failure(folder: RunFolder, cause: str) -> None:
@@ -105,5 +115,13 @@ def _carried_out(order: Order, folder: RunFolder, listener: Any) -> dict[str, An
         folder.write("environment.json", to_json(environment(machine.to_dict(), data.fingerprint)))
         folder.write("recipe.yaml", study_file.write_run(recipe, order.question, order.study))
     training = Training.begin(recipe, machine, data, folder, listener)
-    recipe.loop.train(training)
-    return finish(training, order.arm, order.keep, judged=order.judged)
+    if order.gives_up:
+        training.give_up()
+    else:
+        if order.until_epoch is not None:
+            training.pause_after(order.until_epoch)
+        recipe.loop.train(training)
+    state, waits = training.state, order.until_epoch is not None
+    if waits and state.stopped != "diverged":  # also where its patience or budget has ended: only what goes on opens test
+        return {"status": "paused", "epoch": state.epoch, "epochs": training.total_epochs}
+    return finish(training, order.arm, order.keep, judged=order.judged and not waits)

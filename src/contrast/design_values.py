@@ -87,6 +87,7 @@ class Measured:
         self.terms = terms(study, metric)
         self._tables: dict[str, dict[tuple[str, int], float]] = {}
         ended = self.runs[self.runs["status"].isin(["diverged"])]
+        self.pruned = set(self.runs.loc[self.runs["status"] == "pruned", "arm"])
         self.diverged = {str(arm): sorted(map(int, group)) for arm, group in ended.groupby("arm", sort=False)["seed"]}
 
     @property
@@ -137,14 +138,17 @@ class Measured:
         return Picked(left, tuple(np.array(seeds)[kept].tolist()), table[kept][:, stays], tuple(remarks))
 
     def _gone(self, arm: str) -> str:
-        if arm in self.diverged:
+        if arm in self.diverged and arm not in self.pruned:
             return f"{arm} is left out: it diverged in {len(self.diverged[arm])} of its seeds"
+        if arm in self.pruned:
+            return f"{arm} is left out: validation pruned it"
         return f"{arm} is left out: none of its runs has finished"
 
     def not_allowed_for(self) -> list[str]:
         """What the estimates of a design, other than those of the arms, do not take into account."""
         raced = "Seeds were added until the arms were settled; these intervals do not allow for that"
-        return [raced] if designs_of(self.study.lock, "race") else []
+        pruned = "Validation pruned arms on all seeds; these intervals do not allow for that"
+        return [*([raced] if designs_of(self.study.lock, "race") else []), *([pruned] if self.pruned else [])]
 
 
 def _seeds(seeds: Sequence[int]) -> str:

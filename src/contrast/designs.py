@@ -263,6 +263,31 @@ class Search(Design):
         return self
 
 
+class Prune(Design):
+    """Hopeless settings given up early: at each rung the best by validation go on (successive halving, Jamieson & Talwalkar 2016)."""
+
+    reduction: int = Field(
+        default=3, ge=2, le=100, description="one setting in so many goes on from a rung to the next, which is so many times as far"
+    )
+    least_epochs: int = Field(default=1, ge=1, description="epochs before the first rung")
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Epochs after which settings are given up, all below the whole budget."""
+        rungs, rung = list[int](), self.least_epochs
+        while rung < epochs:
+            rungs.append(rung)
+            rung *= self.reduction
+        return tuple(rungs)
+
+    def saves(self, settings: int, epochs: int) -> int:
+        """Epochs that are spared at most, of `settings` that are held against each other, one seed each."""
+        saved = 0
+        for rung in self.rungs(epochs):
+            going_on = math.ceil(settings / self.reduction)
+            saved, settings = saved + (settings - going_on) * (epochs - rung), going_on
+        return saved
+
+
 def level_name(value: Any) -> str:
     """What a factor's level is called in a table."""
     if isinstance(value, Mapping) and "use" in value:

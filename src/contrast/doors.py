@@ -12,15 +12,20 @@ from contrast import catalog
 from contrast.errors import InputError, RunFailed
 from contrast.planned import slug
 from contrast.protocols import Places
-from contrast.store import StudyFolder
+from contrast.store import RunFolder, StudyFolder
 from contrast.study import Study
 
 if TYPE_CHECKING:
     from contrast.designs import Trial
-    from contrast.orders import ExecutorIngredient, LoggerIngredient
+    from contrast.orders import ExecutorIngredient, LoggerIngredient, Order
     from contrast.planned import Plan
     from contrast.prepare import Prepared
+    from contrast.pruning import Pruning, Wanted
     from contrast.results import Results
+
+
+AT_A_TIME = {"local": "workers", "stacked": "at_most"}
+"""Executors of several runs at a time, and the setting that says how many."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,18 @@ class Doing:
         """Fill in what is not said.
 
         Args:
-            more: `workers` (processes, for the local executor), `level` (quiet, normal, verbose), `command`, `relock`.
+            more: `workers` (runs at a time, for the local and the stacked executor), `level` (quiet, normal, verbose), `command`, `relock`.
         """
         workers = more.pop("workers", None)
         if executor not in catalog.names("executor"):
             raise InputError(f"there is no executor {executor!r}", where="--executor", right=f"one of: {', '.join(catalog.names('executor'))}")
-        if workers is not None and executor == "inline":
+        if workers is not None and executor not in AT_A_TIME:
             raise InputError("is for runs side by side", where="--workers", right="add --executor local")
-        settings = {"workers": workers} if workers is not None else {}
+        settings = {AT_A_TIME[executor]: workers} if workers is not None else {}
         try:
             made: Any = catalog.parse("executor", {"use": executor, **settings})
         except InputError as error:
-            raise InputError(error.what, where=f"--{error.where}", right=error.right) from None
+            raise InputError(error.what, where="--workers", right=error.right) from None
         logger: Any = catalog.parse("logger", {"use": "console", "level": more.pop("level", "normal")})
         return cls(_folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), Places.usual(data), made, logger, **more)
 
@@ -80,7 +85,9 @@ def plan(study: Study, doing: Doing) -> Prepared:
     Raises:
         InputError: it can't be carried out.
     """
-    return _prepared(study.plan(), doing)
+    prepared = _prepared(study.plan(), doing)
+    left = tuple(order for order in prepared.orders if study.prune is None or not RunFolder(order.folder).finished)
+    return replace(prepared, orders=left)
 
 
 def expected_seconds(prepared: Prepared, doing: Doing) -> float:
@@ -116,34 +123,57 @@ def carry_out(study: Study, doing: Doing) -> Results:
     """
     from contrast.racing import more_seeds
 
-    def at_work(planned: Plan, *, choosing: bool = False) -> Results:
+    def at_work(planned: Plan, wanted: Wanted) -> Results:
         nonlocal doing
-        results = _carried_out(planned, doing, choosing)
+        results = _carried_out(planned, doing, wanted)
         doing = replace(doing, relock=False)  # old runs are set aside once
         return results
 
-    found, trials = _found(study, at_work)
-    results = at_work(study.plan(found=found, trials=trials))
+    pruning = _pruning(study, doing)
+    found, trials = _found(study, at_work, pruning)
+    planned = study.plan(found=found, trials=trials)
+    if pruning is not None:
+        pruning.arms(planned, at_work)
+    wanted = pruning.to_the_end if pruning is not None else _as_planned
+    results = at_work(planned, wanted)
     seeds: dict[str, int] | None = None
     while (seeds := more_seeds(study, results, seeds)) is not None:
-        results = at_work(study.plan(seeds=seeds, found=found, trials=trials))
+        results = at_work(study.plan(seeds=seeds, found=found, trials=trials), wanted)
     return results
 
 
-def _found(study: Study, at_work: Callable[..., Results]) -> tuple[Mapping[str, Any] | None, tuple[Trial, ...]]:
+def _as_planned(order: Order) -> Order | None:
+    return order
+
+
+def _pruning(study: Study, doing: Doing) -> Pruning | None:
+    if study.prune is None:
+        return None
+    from contrast.pruning import Pruning
+
+    return Pruning(study.prune, study.base, doing.runs)
+
+
+def _found(study: Study, at_work: Callable[[Plan, Wanted], Results], pruning: Pruning | None) -> tuple[Mapping[str, Any] | None, tuple[Trial, ...]]:
     """What the study's search finds, and everything that it tried; its trials are carried out here, round by round."""
     if study.search is None:
         return None, ()
     from contrast.searching import Searching
 
+    def choosing(planned: Plan, wanted: Wanted) -> Results:
+        return at_work(planned, lambda order: None if order.judged else wanted(order))
+
     searching = Searching(study.search, study.base.choose)
     while searching.ask():
-        searching.tell(at_work(study.plan(trials=searching.trials), choosing=True))
+        planned = study.plan(trials=searching.trials)
+        if pruning is not None:
+            pruning.trials(planned, choosing)
+        searching.tell(choosing(planned, pruning.to_the_end if pruning is not None else _as_planned))
     return searching.best(), searching.trials
 
 
-def _carried_out(planned: Plan, doing: Doing, choosing: bool) -> Results:
-    """Carry out what is left of a plan; while `choosing`, of its search alone."""
+def _carried_out(planned: Plan, doing: Doing, wanted: Wanted) -> Results:
+    """Carry out what is left of a plan, as far as it is wanted in this pass."""
     from contrast.conduct import carry_out as work
     from contrast.conduct import write_down
     from contrast.live_page import LivePage
@@ -156,7 +186,7 @@ def _carried_out(planned: Plan, doing: Doing, choosing: bool) -> Results:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunFailed(f"{doing.runs}: can't be written: {error.strerror}") from None
         raise InputError(f"can't be written: {error.strerror or error}", where=f"--runs {doing.runs}", right="name another folder") from None
-    orders = tuple(order for order in prepared.orders if not choosing or not order.judged)
+    orders = tuple(order for each in prepared.orders if (order := wanted(each)) is not None)
     failures: list[str] = []
     page = LivePage(doing.runs)
     with doing.logger.listening(orders) as tell:
@@ -184,8 +214,8 @@ def run(
         study: the question.
         runs: its folder; ``runs/<name>`` by default.
         data: where data sets lie; then ``$CONTRAST_DATA`` and the user's cache folder are searched.
-        executor: inline, or local for several processes.
-        workers: processes of the local executor.
+        executor: inline, local for several processes, or stacked for several networks as one.
+        workers: runs at a time: processes of the local executor, networks of the stacked one.
 
     Raises:
         InputError: the study can't be carried out; says what would be right.

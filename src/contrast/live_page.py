@@ -38,7 +38,7 @@ class LivePage:
 
     def noted(self, event: Event) -> None:
         """Write the page, if this is a moment for it."""
-        has_ended = event.kind in ("finished", "diverged", "failed")
+        has_ended = event.kind in ("finished", "diverged", "pruned", "failed")
         now = self._clock()
         is_affordable = self._spent + self._cost <= SHARE * (now - self._began)
         if is_affordable and (has_ended or now - self._last >= BETWEEN):

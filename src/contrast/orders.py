@@ -28,6 +28,8 @@ class Order:
         keep: which weights stay.
         import_path: folders that code from outside is imported from.
         judged: whether the run is evaluated on test at its end; runs that only choose settings are not.
+        until_epoch: the epoch after which the run waits, its checkpoint kept, for another order; None to go to its end.
+        gives_up: whether the run ends where it stands, as pruned.
     """
 
     arm: str
@@ -43,6 +45,8 @@ class Order:
     keep: Literal["both", "best", "none"]
     import_path: tuple[str, ...] = ()
     judged: bool = True
+    until_epoch: int | None = None
+    gives_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,13 @@ class Event:
     """Something that happened to a run.
 
     Attributes:
-        kind: started, progress, or how it ended; `elsewhere` means that another process owns it.
+        kind: started, progress, or how it ended; `paused` means that it waits for another order, `elsewhere` that another process owns it.
         arm, seed: which run.
         detail: numbers for `progress` and for the end (epoch, epochs, step, steps, images_per_second,
             validation_accuracy, best_accuracy, test_accuracy, seconds), or `cause` for `failed`.
     """
 
-    kind: Literal["started", "progress", "finished", "diverged", "failed", "elsewhere"]
+    kind: Literal["started", "progress", "finished", "diverged", "pruned", "paused", "failed", "elsewhere"]
     arm: str
     seed: int
     detail: dict[str, Any] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from contrast.planned import Arm, Plan
 from contrast.planned_model import PlannedModel, initial_share, planned_model
 from contrast.protocols import Places
 from contrast.recipe import Recipe
-from contrast.store import StudyFolder
+from contrast.store import RunFolder, StudyFolder
 
 LOCK_VERSION = 1
 
@@ -63,9 +63,10 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     data = {arm.name: check.data(arm, plan.first_recipe(arm)) for arm in whole}
     counts = {arm.name: _checked_model(arm, data[arm.name], kept) for arm in whole}
     splits = [check.split(recipe) for recipe in plan.by_data(data_key).values()]
-    waiting = [run for run in (*plan.distinct, *plan.trial_runs) if relock or not folder.run(plan.folder_of(run)).finished]
+    waiting = [run for run in (*plan.distinct, *plan.trial_runs) if relock or _waits(folder.run(plan.folder_of(run)))]
     kept_bytes = sum(_bytes_of_run(counts[run.arm], data[run.arm], plan.study.keep) for run in waiting)
-    passing_bytes = max((_bytes_of_checkpoints(counts[run.arm]) for run in waiting), default=0) * executor.side_by_side
+    checkpoints = sorted((_bytes_of_checkpoints(counts[run.arm]) for run in waiting), reverse=True)
+    passing_bytes = sum(checkpoints) if plan.study.prune else sum(checkpoints[:1]) * executor.side_by_side  # between rungs all runs keep theirs
     seen = dict.fromkeys(caution for each in data.values() for caution in each.cautions)
     remarks = [*plan.remarks, *seen, *(machine.drifted() if kept else []), *_crowding(machine, executor), *_model_remarks(counts)]
     lock = _lock(plan, machine, splits, counts, command, remarks)
@@ -91,6 +92,11 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     return Prepared(plan, orders, lock, kept_bytes + passing_bytes, tuple(remarks))
 
 
+def _waits(run: RunFolder) -> bool:
+    """Whether a run is left to carry out; one that was pruned may go on under another declaration."""
+    return not run.finished or run.pruned
+
+
 def _check_reach(arms: Sequence[Arm], executor: ExecutorIngredient) -> None:
     """Refuse objects of this process where runs are carried out in others."""
     live = next((part.use for arm in arms for part in (arm.recipe.model, arm.recipe.data) if is_live(part.use)), None)
@@ -102,7 +108,7 @@ def _check_reach(arms: Sequence[Arm], executor: ExecutorIngredient) -> None:
 def _crowding(machine: Machine, executor: ExecutorIngredient) -> list[str]:
     """A remark where runs side by side would take more threads than there are cores, since threads that wait for each other are slow."""
     wanted = machine.threads * executor.side_by_side
-    if executor.side_by_side == 1 or wanted <= cores():
+    if not executor.elsewhere or wanted <= cores():  # runs in this process share its threads
         return []
     planned = f"the study was planned with {machine.threads} threads a run, and that holds"
     return [f"{planned}: {executor.side_by_side} runs side by side take {wanted} threads on {cores()} cores, which is slower than one by one"]

@@ -61,7 +61,7 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
     Args:
         prepared: the checked plan.
         places: where its data is.
-        executor: what will carry it out; its runs side by side are taken not to slow each other.
+        executor: what will carry it out; its runs side by side are taken not to slow each other, but those in one process to take turns.
     """
     first = _first_orders(prepared)
     paces = {shape: _pace(order, places) for shape, order in list(first.items())[:MOST_PROBES]}
@@ -74,7 +74,7 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
     trials = (search.trials - len(prepared.plan.trials)) * sum(each) / len(each) if search else 0.0  # taken to be like the arms
     frozen = max(pace.features for pace in paces.values()) * max(map(sum, held.values()))  # arms mostly share them
     total = sum(each) + trials + frozen
-    return Expected(total / executor.side_by_side, len(paces), len(first))
+    return Expected(total / (executor.side_by_side if executor.elsewhere else 1), len(paces), len(first))
 
 
 def distinct(prepared: Prepared) -> list[Order]:

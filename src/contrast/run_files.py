@@ -45,7 +45,7 @@ class RunFiles:
 
     @property
     def status(self) -> str:
-        """One of finished, diverged, running, failed, interrupted, planned."""
+        """One of finished, diverged, pruned, running, failed, interrupted, planned."""
         summary = self.folder / "summary.json"
         return str(read_object(summary).get("status")) if summary.exists() else RunFolder(self.folder).status()
 

@@ -77,11 +77,13 @@ class Searching:
             if trial.number in self._figures:
                 continue
             summary = results.trial(trial.number)
-            figure = summary.get(self.choose)
+            figure, pruned = summary.get(self.choose), summary.get("status") == "pruned"
             if figure is None and summary.get("status") != "diverged":
                 raise RunFailed(f"{trial.arm} has no {self.choose}; run the same command again to go on")
-            self._figures[trial.number] = figure
-            if figure is None:
+            self._figures[trial.number] = None if pruned else figure
+            if pruned:
+                proposed.report(figure, summary["epochs"])  # a sampler ranks those that got as far by it
+            if pruned or figure is None:
                 self._study.tell(proposed, state=optuna.trial.TrialState.PRUNED)
             else:
                 self._study.tell(proposed, figure)
@@ -90,7 +92,7 @@ class Searching:
         """The changes that validation liked best; the earlier of two that are equal.
 
         Raises:
-            RunFailed: every trial diverged.
+            RunFailed: every trial that was not pruned diverged.
         """
         sign = -1.0 if self.greater_is_better else 1.0
         scored = [(sign * figure, number) for number, figure in self._figures.items() if figure is not None]

@@ -79,7 +79,7 @@ def _made(folder: Path) -> bytes:
     from contrast.report.page import build
 
     results = Results(folder)
-    is_over = bool(results.status()["status"].isin(["finished", "diverged"]).all())
+    is_over = bool(results.status()["status"].isin(["finished", "diverged", "pruned"]).all())
     return build(results, results.compare(), Evidence(results) if is_over else None).encode("utf-8", "backslashreplace")
 
 

@@ -149,6 +149,11 @@ class RunFolder:
         return self.summary_path.exists()
 
     @property
+    def pruned(self) -> bool:
+        """Whether the run was given up: it is finished only as long as its study prunes it."""
+        return self.finished and self.summary()["status"] == "pruned"
+
+    @property
     def running(self) -> bool:
         """Whether a living process owns the run."""
         if not (self.path / "owner.lock").exists():
@@ -160,7 +165,7 @@ class RunFolder:
             return True
 
     def status(self) -> str:
-        """``finished``, ``diverged``, ``running``, ``failed``, ``interrupted`` or ``planned``."""
+        """``finished``, ``diverged``, ``pruned``, ``running``, ``failed``, ``interrupted`` or ``planned``."""
         if self.finished:
             return str(self.summary()["status"])
         if self.running:
@@ -200,6 +205,12 @@ class RunFolder:
         found = sorted(self.checkpoint_folder.glob("[0-9]*.safetensors"))
         return found[-1] if found else None
 
+    @property
+    def epochs_kept(self) -> int:
+        """Epochs that the newest checkpoint has finished; 0 without one."""
+        newest = self.newest_checkpoint()
+        return int(newest.stem.rpartition("-")[2]) if newest is not None else 0
+
     def best_checkpoint(self, epoch: int) -> Path:
         """Where the best epoch's weights lie while the run is unfinished."""
         return self.checkpoint_folder / f"best-{epoch:06d}.safetensors"
@@ -235,6 +246,11 @@ class RunFolder:
         self._sync()
         write_durably(self.summary_path, to_json(summary))
         self.tidy()
+
+    def reopen(self) -> None:
+        """Take the summary of a pruned run away, so that the run is begun anew."""
+        self.summary_path.unlink()
+        sync_folder(self.path)
 
     def _sync(self) -> None:
         for rows in (self.steps, self.epochs, self.learning):

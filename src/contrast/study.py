@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from contrast import catalog, designs, faults
+from contrast import catalog, designs, faults, rungs
 from contrast import changes as change
 from contrast.budgets import BUDGETS, Budget, Short
-from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Race, Search, Spaced, Splits, Trial, Values
+from contrast.designs import BASELINE, SEARCH_SEEDS, Declared, Factorial, Ladder, Prune, Race, Search, Spaced, Splits, Trial, Values
 from contrast.errors import InputError, nearest
 from contrast.planned import Arm, Plan, PlannedRun
 from contrast.published import Conclusion, Published, Row, arms_named, written
@@ -72,6 +72,7 @@ class Study(BaseModel):
     factorial: Factorial | None = Field(default=None, description="factors with levels: main effects and interactions")
     ladder: Ladder | None = Field(default=None, description="changes added one by one, or left out one by one")
     search: Search | None = Field(default=None, description="settings looked for by validation; what is found joins the arms")
+    prune: Prune | None = Field(default=None, description="give up what validation holds hopeless: values of a sweep, a grid, trials of a search")
     seeds: tuple[int, ...] | Race = Field(default=(0,), description="how many seeds, or which, or {start, up to, until: settled}")
     splits: Splits | None = Field(default=None, description="another split with every seed: {folds: k}, or {} for a new split a seed")
     margin: float = Field(default=0.5, gt=0, description="points below which a difference does not matter")
@@ -159,6 +160,12 @@ class Study(BaseModel):
             if len(self.seeds) % self.splits.folds:
                 right = f"give a multiple of {self.splits.folds}, so that every image is held out equally often"
                 raise InputError(f"{len(self.seeds)} seeds do not go through {self.splits.folds} folds", where="seeds", right=right)
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_prune(self) -> Study:
+        if self.prune is not None and not (self.sweep or self.grid or self.search):
+            raise InputError("there is nothing to prune", where="prune", right="declare a sweep, a grid or a search, or leave it out")
         return self
 
     @model_validator(mode="after")
@@ -287,6 +294,8 @@ class Study(BaseModel):
             for arm in arms
             if number < has[arm.name]
         )
+        if self.prune is not None:
+            rungs.check(self.prune, self.base, [*(arm for arm in arms if arm.origin in rungs.PRUNABLE), *trials])
         tried = tuple(PlannedRun(arm.name, SEARCH_SEEDS, arm.recipe.with_seed(SEARCH_SEEDS)) for arm in trials)
         return Plan(self, tuple(arms), runs, tuple(self._remarks(arms)), self._layout(arms), trials, tried)
 
@@ -347,6 +356,8 @@ class Study(BaseModel):
                 "winner": winner.name if winner else None,
                 "changes": dict(winner.changes) if winner else {},
             }
+        if self.prune is not None:
+            layout["prune"] = rungs.layout(self.prune, self.base, arms, len(self.first_seeds), self.search)
         return layout
 
     def _remarks(self, arms: list[Arm]) -> Iterable[str]:

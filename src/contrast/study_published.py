@@ -30,7 +30,7 @@ BEARS_OUT = {"better": "helps", "worse": "hurts", "same": "no difference"}
 """Direction that was concluded → kind of our verdict that agrees."""
 DECIDED = tuple(BEARS_OUT.values())
 NOT_HERE = "the arm is not in this budget"
-VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zero variance": "has "}
+VERBS = {"undecided": "is ", "no difference": "makes ", "one seed": "has ", "zero variance": "has ", "pruned": "is "}
 """What makes a sentence of an arm's name and the words of its verdict."""
 
 

@@ -24,13 +24,16 @@ VERSION = 1
 SUMMARY = (
     "test_accuracy", "validation_accuracy", "train_accuracy", "test_loss", "validation_loss", "train_loss", "generalization_gap",
     "validation_gap",
-    "best_epoch", "epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "loading_share", "peak_memory_bytes",
-    "parameters", "trainable_parameters", "macs", "last_validation_loss", "last_validation_accuracy",
-    "last_test_loss", "last_test_accuracy",
+    "best_epoch", "epochs", "planned_epochs", "steps", "seconds", "train_seconds", "evaluation_seconds", "images_per_second", "tflop_per_second",
+    "loading_share", "peak_memory_bytes", "peak_gpu_memory_bytes", "parameters", "trainable_parameters", "macs",
+    "last_validation_loss", "last_validation_accuracy", "last_test_loss", "last_test_accuracy",
     "diverged_step", "chosen_by",
 )  # fmt: skip
 """Columns of `Results.runs` that come from summary.json; all but `chosen_by` are numbers."""
-COUNTS = ("best_epoch", "epochs", "steps", "peak_memory_bytes", "parameters", "trainable_parameters", "macs", "diverged_step")
+COUNTS = (
+    "best_epoch", "epochs", "planned_epochs", "steps", "peak_memory_bytes", "peak_gpu_memory_bytes", "parameters", "trainable_parameters", "macs",
+    "diverged_step",
+)  # fmt: skip
 PER_IMAGE = ("id", "label", "prediction", "loss", "p_true")
 
 

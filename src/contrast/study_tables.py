@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Judged = tuple[str, int, NDArray[np.int32], NDArray[np.int32]]
 
 KEYS = ("arm", "seed", "status", "folder", "id")
-NOT_AVERAGED = ("chosen_by", "diverged_step")
+NOT_AVERAGED = ("chosen_by", "diverged_step", "planned_epochs")
 FINAL = ("train_loss", "train_accuracy", "validation_accuracy", "test_accuracy")
 WEIGHTS = ("latest", "best")
 MOST_OF_A_VALUE = 200
@@ -155,7 +155,7 @@ def _means(frame: pd.DataFrame, figures: tuple[str, ...] | list[str]) -> dict[st
 
 
 def designs_of(lock: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One of the designs that the plan wrote down (factorial, ladder, race, splits, search); empty where the study has it not."""
+    """One of the designs that the plan wrote down (factorial, ladder, race, splits, search, prune); empty where the study has it not."""
     return dict((lock.get("designs") or {}).get(name) or {})
 
 

@@ -224,7 +224,7 @@ def test_the_page_says_what_a_reader_needs(page: Path, quickstart: Results) -> N
     for expected in (
         "Does batch norm or dropout help a small CNN on 5,000 digits?", comparison.answer, "1:00 of training", "cpu, bf16, 2 threads",
         comparison.contrasts[0].verdict.sentence, "test was opened once per run", "model.norm", "3 seeds per arm are few", "one training sample",
-        "contrast run quickstart", "AMD EPYC 9R14", "3,200", "412 MB", "105,962", "split_seed",
+        "contrast run quickstart", "AMD EPYC 9R14", "3,200", "412 MB", "0.19", "105,962", "split_seed",
     ):  # fmt: skip
         assert expected in text
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 from rich.console import Console
 from tests.reading.made_study import Made, write
 
+from contrast.report.contents import cost
+from contrast.report.speed import memory
 from contrast.report.terminal import render
 from contrast.results import Results
+from contrast.study_tables import by_arm
 
 
 def printed(results: Results, *, terminal: bool = False, page: Path | None = None) -> str:
@@ -28,6 +32,26 @@ def test_a_finished_study_prints_question_table_method_page_and_command(quicksta
     assert "undecided" in lines[5]
     assert lines[7] == "  ± is the standard deviation over 3 seeds. Weights were chosen on validation; test was opened once per run."
     assert lines[-2:] == ["  page   runs/quickstart/report.html", "  again  contrast run quickstart"]
+
+
+def test_one_line_says_how_fast_the_baseline_trained_and_what_memory_it_took(quickstart: Results) -> None:
+    assert printed(quickstart).splitlines()[-2] == "  speed  5,211 images/s · 0.19 TFLOP/s · 412 MB (baseline)"
+
+
+def test_runs_of_a_release_that_counted_no_operations_are_told_without_them(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s", Made(images=60))
+    for path in folder.glob("*/summary.json"):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        del summary["tflop_per_second"]
+        path.write_text(json.dumps(summary), encoding="utf-8")
+    results = Results(folder)
+    assert "  speed  5,211 images/s · 412 MB (baseline)" in printed(results).splitlines()
+    assert [row["achieved"] for row in cost(results, by_arm(results.runs()))] == ["–", "–", "–"]
+
+
+def test_memory_of_a_gpu_stands_beside_that_of_the_machine() -> None:
+    assert memory({"peak_memory_bytes": 1_400_000_000, "peak_gpu_memory_bytes": 3_200_000_000}) == "1.4 GB + 3.2 GB on the GPU"
+    assert memory({"peak_memory_bytes": 1_400_000_000, "peak_gpu_memory_bytes": float("nan")}) == "1.4 GB"
 
 
 def test_columns_stand_below_their_headings(quickstart: Results) -> None:

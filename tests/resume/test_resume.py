@@ -17,6 +17,7 @@ TIMES = {
     "keeping_seconds",
     "loading_share",
     "images_per_second",
+    "tflop_per_second",
     "peak_memory_bytes",
     "peak_gpu_memory_bytes",
     "started",

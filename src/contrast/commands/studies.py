@@ -27,7 +27,7 @@ def run(
     *changes: str,
     runs: Path | None = None,
     data: Path | None = None,
-    executor: Literal["inline", "local"] = "inline",
+    executor: Literal["inline", "local", "stacked"] = "inline",
     workers: int | None = None,
     dry_run: Quiet = False,
     profile: Quiet = False,
@@ -49,9 +49,9 @@ def run(
     data
         Where data sets lie; then $CONTRAST_DATA and the user's cache folder are searched.
     executor
-        inline: one run after another; local: several processes side by side.
+        inline: one run after another; local: several processes side by side; stacked: networks of one shape as one, for small networks on a GPU.
     workers
-        Processes of the local executor.
+        Runs at a time: processes of the local executor (2), networks of the stacked one (8).
     dry_run
         Print the plan and stop: runs, what each arm changes, minutes (a few steps of each network are timed), disk.
     profile

@@ -40,6 +40,7 @@ class ArmSummary:
     unfinished: tuple[int, ...]
     without_value: tuple[int, ...]
     variance: VarianceParts | None = None
+    pruned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ def compare(
     """Judge every arm of a study against the baseline, from tables alone.
 
     Args:
-        runs: one row per run, columns `arm` (str), `seed` (int), `status` ("finished", "diverged", "failed", "unfinished") and
-            the metric (float; accuracies as fractions in 0..1, reported in points). Only finished runs are averaged.
+        runs: one row per run, columns `arm` (str), `seed` (int), `status` ("finished", "diverged", "pruned", "failed", "unfinished")
+            and the metric (float; accuracies as fractions in 0..1, reported in points). Only finished runs are averaged. Of pruned ones `epochs`
+            and `planned_epochs` may say how far they came; their arm has no verdict, and counts in Holm's family as one with p = 1.
         baseline: the arm that the others are held against.
         metric: the column to compare.
         margin: the largest difference that does not matter, in the metric's unit. None: 0.5 points for accuracies, and no
@@ -177,11 +179,15 @@ def _terms(level: float, margin: float | None, looks: Sequence[int] | None, over
 
 
 def judge(contrasts: list[Contrast], metric: Metric, terms: Terms) -> list[Contrast]:
-    """Holm over all contrasts that have a p, then each one's deciding interval, seeds still needed, and verdict."""
-    tested = [contrast for contrast in contrasts if contrast.p is not None]
-    family = holm([contrast.p for contrast in tested if contrast.p is not None], terms.alpha)
+    """Holm over all contrasts that have a p, then each one's deciding interval, seeds still needed, and verdict.
+
+    Pruned arms were in the running too: what went on was picked among them, so they count, with p = 1.
+    """
+    tested = [contrast.p for contrast in contrasts if contrast.p is not None]
+    tested += [1.0 for contrast in contrasts if contrast.pruned]
+    family = holm(tested, terms.alpha)
     # In their order, not by name: a ladder's steps may hold one arm against two others.
-    decisions = iter(zip(family.p, family.deciding_alpha, strict=True))
+    decisions = iter(zip(family.p, family.deciding_alpha, strict=True))  # the pruned ones, at the end, are not taken
     judged = []
     for contrast in contrasts:
         one = contrast
@@ -272,4 +278,5 @@ def _summary(arm: ArmRuns, outcomes: Outcomes, metric: Metric) -> ArmSummary:
         unfinished=tuple(sorted(arm.unfinished)),
         without_value=tuple(sorted(arm.without_value)),
         variance=parts,
+        pruned=tuple(sorted(arm.pruned)),
     )

@@ -26,7 +26,8 @@ class Contrast:
     `interval` is about another seed on these test images, `images_interval` about another seed and other images, `deciding` is
     the first at the level that Holm decides at, `equivalence_interval` the first at the level of the two one-sided tests. Of a
     race, the last two are those of the looks that speak, over their `deciding_pairs` and `equivalence_pairs` first seeds.
-    `ended` and `baseline_ended` count the runs of each side that finished or diverged.
+    `ended` and `baseline_ended` count the runs of each side that finished or diverged. Of an arm that was `pruned` (the seeds), nothing is
+    estimated; `reached` says how far it came.
     """
 
     arm: str
@@ -57,6 +58,8 @@ class Contrast:
     family: int = 0
     seeds_needed: SeedsNeeded | None = None
     verdict: Verdict = NOT_YET
+    pruned: tuple[int, ...] = ()
+    reached: str = ""
 
     @property
     def estimate(self) -> Estimate | None:
@@ -95,19 +98,21 @@ class Terms:
 
 def contrast_of(arm: ArmRuns, baseline: ArmRuns, terms: Terms, squares: MeanSquares | None) -> Contrast:
     """Estimate one contrast; `squares` are those of the differences per image, where they are known."""
-    seeds = sorted(set(arm.values) & set(baseline.values))
+    seeds = [] if arm.pruned else sorted(set(arm.values) & set(baseline.values))
     differences = numpy.array([arm.values[seed] - baseline.values[seed] for seed in seeds])
     blank = Contrast(
         arm=arm.arm,
         seeds=tuple(seeds),
         differences=tuple(map(float, differences)),
-        unpaired=tuple(sorted(set(arm.values) ^ set(baseline.values))),
+        unpaired=() if arm.pruned else tuple(sorted(set(arm.values) ^ set(baseline.values))),
         missing=tuple(arm.missing),
         diverged=tuple(sorted(arm.diverged)),
         baseline_diverged=tuple(sorted(baseline.diverged)),
         ended=arm.ended,
         baseline_ended=baseline.ended,
         effect=float(differences.mean()) if seeds else None,
+        pruned=tuple(sorted(arm.pruned)),
+        reached=next(iter(arm.pruned.values()), ""),
     )
     return blank if len(seeds) < 2 else _estimated(blank, differences, terms, squares)
 

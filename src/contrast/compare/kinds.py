@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["not yet", "diverged", "one seed", "zero variance", "helps", "hurts", "no difference", "undecided"]
+Kind = Literal["not yet", "diverged", "one seed", "zero variance", "helps", "hurts", "no difference", "undecided", "pruned"]
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,15 @@ from .metrics import ComparisonError, Metric, arm_named
 if TYPE_CHECKING:
     import pandas
 
-STATUSES = ("finished", "diverged", "failed", "unfinished")
+STATUSES = ("finished", "diverged", "pruned", "failed", "unfinished")
 
 
 @dataclass
 class ArmRuns:
-    """The runs of one arm. `values` holds finished runs with a finite metric (scaled); every other seed stands in one list."""
+    """The runs of one arm. `values` holds finished runs with a finite metric (scaled); every other seed stands in one list.
+
+    `pruned` says of each seed that was given up how far it came: "2 of 6 epochs", or nothing where the table does not say.
+    """
 
     arm: str
     values: dict[int, float] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class ArmRuns:
     failed: list[int] = field(default_factory=list)
     unfinished: list[int] = field(default_factory=list)
     without_value: list[int] = field(default_factory=list)
+    pruned: dict[int, str] = field(default_factory=dict)
 
     @property
     def ended(self) -> int:
@@ -45,14 +49,27 @@ def runs_by_arm(runs: pandas.DataFrame, baseline: str, metric: Metric) -> list[A
     arms: dict[str, ArmRuns] = {}
     seen: set[tuple[str, int]] = set()
     values = runs[metric.name] if metric.name in runs.columns else [math.nan] * len(runs)
-    for arm, seed, status, value in zip(runs["arm"], runs["seed"], runs["status"], values, strict=True):
+    for arm, seed, status, value, reached in zip(runs["arm"], runs["seed"], runs["status"], values, _reached(runs), strict=True):
         key = (str(arm), _seed(seed, str(arm)))
         if key in seen:
             raise ComparisonError(f"arm {key[0]!r}, seed {key[1]}: two runs; one run per arm and seed can be compared")
         seen.add(key)
-        _place(arms.setdefault(key[0], ArmRuns(key[0])), key[1], str(status), value, metric)
+        own = arms.setdefault(key[0], ArmRuns(key[0]))
+        if str(status) == "pruned":
+            own.pruned[key[1]] = reached
+        else:
+            _place(own, key[1], str(status), value, metric)
     arm_named(baseline, arms)
     return [arms.pop(baseline), *arms.values()]
+
+
+def _reached(runs: pandas.DataFrame) -> list[str]:
+    """``2 of 6 epochs`` of each run, where the table says so."""
+    if not {"epochs", "planned_epochs"} <= set(runs.columns):
+        return [""] * len(runs)
+    known = runs[["epochs", "planned_epochs"]].notna().all(axis=1)
+    pairs = zip(known, runs["epochs"], runs["planned_epochs"], strict=True)
+    return [f"{int(epochs)} of {int(planned)} epochs" if both else "" for both, epochs, planned in pairs]
 
 
 def _place(arm: ArmRuns, seed: int, status: str, value: object, metric: Metric) -> None:

@@ -8,6 +8,7 @@ from .contrast import Contrast, Terms
 from .pairing import ArmRuns
 
 AFTER_A_RACE = "seeds were added until settled: the sentences allow for it, the other intervals of the table do not"
+AFTER_PRUNING = "validation on these same seeds chose which arms went on: expect somewhat less of them, and judge what matters on fresh seeds"
 OVERLAPPING = (
     "the splits of the seeds share images: intervals and p values allow for it (corrected resampled t, Nadeau & Bengio 2003), "
     "signs can't be flipped as a check, and there is no interval over images"
@@ -19,6 +20,7 @@ def remarks_on(arms: Sequence[ArmRuns], contrasts: Sequence[Contrast], doubts: S
     return [
         *_missing(arms),
         *_diverged(arms),
+        *_pruned(arms),
         *_unpaired(contrasts, arms, raced=terms.looks is not None),
         *winner(contrasts),
         *doubts,
@@ -39,6 +41,11 @@ def _missing(arms: Sequence[ArmRuns]) -> list[str]:
 def _diverged(arms: Sequence[ArmRuns]) -> list[str]:
     places = [f"{arm.arm} seed {_list(arm.diverged)}" for arm in arms if arm.diverged]
     return [f"diverged, counted and in no mean: {'; '.join(places)}"] if places else []
+
+
+def _pruned(arms: Sequence[ArmRuns]) -> list[str]:
+    gone = [f"{arm.arm} (after {reached})" if (reached := next(iter(arm.pruned.values()))) else arm.arm for arm in arms if arm.pruned]
+    return [f"pruned by validation, so without a verdict; Holm counts them among the arms: {', '.join(gone)}", AFTER_PRUNING] if gone else []
 
 
 def _unpaired(contrasts: Sequence[Contrast], arms: Sequence[ArmRuns], *, raced: bool) -> list[str]:

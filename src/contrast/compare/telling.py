@@ -25,6 +25,7 @@ GROUPS = {
     "baseline diverged": ("has no verdict, since the baseline diverged", "have no verdict, since the baseline diverged"),
     "zero variance": ("has no verdict", "have no verdict"),
     "one seed": ("has one seed only", "have one seed only"),
+    "pruned": ("was pruned unfinished", "were pruned unfinished"),
     "not yet": ("is not finished", "are not finished"),
 }
 MOST_NAMES = 3

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def verdict_on(contrast: Contrast, metric: Metric, terms: Terms) -> Verdict:
-    """The first that holds of: diverged, not yet, one seed, zero variance, helps or hurts, no difference, undecided."""
+    """The first that holds of: pruned, diverged, not yet, one seed, zero variance, helps or hurts, no difference, undecided."""
+    if contrast.pruned:
+        short = f"unfinished (pruned{f' after {contrast.reached}' * bool(contrast.reached)})"
+        return Verdict("pruned", f"{short}: no verdict", short)
     if contrast.diverged or contrast.baseline_diverged:
         return _diverged(contrast, metric)
     if not contrast.seeds:

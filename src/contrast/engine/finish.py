@@ -15,7 +15,7 @@ from contrast.engine import mc_dropout
 from contrast.engine.batches import Part
 from contrast.engine.evaluate import Outcomes
 from contrast.engine.machine import peak_memory
-from contrast.engine.macs import macs
+from contrast.engine.macs import macs, training_operations
 from contrast.engine.state import weights_to_bytes
 from contrast.engine.training import Training
 
@@ -133,19 +133,30 @@ def _gap(train: float | None, held_out: float | None) -> float | None:
     return train - held_out if train is not None and held_out is not None else None
 
 
+def _tflop_per_second(training: Training, images_per_second: float | None) -> float | None:
+    """What the training steps achieved, in 10¹² floating-point operations a second; None where what is trained changed on the way."""
+    state, model = training.state, training.recipe.model
+    if images_per_second is None or model.unfreeze is not None or model.freeze_out:
+        return None
+    operations = training_operations(state.network, state.model.parameters(), training.data.shape)
+    return operations * images_per_second / 1e12 if operations is not None else None
+
+
 def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> dict[str, Any]:
     state, recipe = training.state, training.recipe
     train = figures["train_accuracy"] if training.evaluator.views == "none" else None
     total = training.clock.total()
     train_seconds = state.seconds.get("train", 0.0)
-    counts = freezing.count(state.network)
+    images_per_second = state.step * recipe.batch_size / train_seconds if train_seconds else None
+    memory, counts = peak_memory(), freezing.count(state.network)
     return {
-        "status": "diverged" if state.stopped == "diverged" else "finished",
+        "status": state.stopped if state.stopped in ("diverged", "pruned") else "finished",
         "arm": arm,
         "seed": recipe.seed,
         "id": recipe.id,
         "stopped_by": state.stopped,
         "epochs": state.epoch,
+        "planned_epochs": training.total_epochs,
         "steps": state.step,
         "best_epoch": state.best.epoch if state.best else None,
         "chosen_by": recipe.choose,
@@ -161,8 +172,9 @@ def _summary(training: Training, arm: str, figures: dict[str, float | None]) -> 
         "evaluation_seconds": state.seconds.get("evaluate", 0.0),
         "keeping_seconds": state.seconds.get("keep", 0.0),
         **({"features_seconds": state.seconds["features"]} if state.whole is not None else {}),
-        "images_per_second": state.step * recipe.batch_size / train_seconds if train_seconds else None,
-        **peak_memory(),
+        "images_per_second": images_per_second,
+        "tflop_per_second": _tflop_per_second(training, images_per_second),
+        **memory,
         "parameters": counts.total,
         "trainable_parameters": counts.trainable,
         "frozen_parameters": counts.frozen,

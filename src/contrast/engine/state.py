@@ -51,7 +51,7 @@ class TrainState:
         best: the best epoch so far.
         best_weights: its weights.
         stale: epochs since the best one.
-        stopped: why training has ended: budget, patience or diverged; empty while it goes on.
+        stopped: why training has ended: budget, patience, diverged or pruned; paused where it waits; empty while it goes on.
         diverged_step: the first step whose loss was not finite.
         last: validation figures of the last epoch.
         seconds: time spent so far, by purpose.

@@ -37,6 +37,9 @@ CHECKPOINT_SECONDS = 60.0
 WATCHED_TEST = ("test_loss", "test_accuracy")
 """Columns of epochs.csv where a recipe watches test."""
 
+PAUSED = "paused"
+"""Why a training has stopped that waits for another order; it is no end, and a checkpoint that says so goes on."""
+
 ROWS_AT_ONCE = 100
 """Step rows that wait on the device before they are handed over in one copy."""
 
@@ -122,6 +125,7 @@ class Training:
     loaded: Loaded | None
     listener: Listener
     rate_factor: float = 1.0
+    until_epoch: int | None = None
     _waiting: list[tuple[int, int, Tensor, float]] = field(default_factory=list)
     _kept_at: float = field(default_factory=time.perf_counter)
     _epoch_images: int = 0
@@ -171,6 +175,8 @@ class Training:
             self.folder.start_anew()
             return
         self.state.load(str(path), self.learning.enter)
+        if self.state.stopped == PAUSED:
+            self.state.stopped = ""
         self.clock.seconds = self.state.seconds
         self.folder.steps.cut("step", self.state.step)
         self.folder.epochs.cut("epoch", self.state.epoch)
@@ -223,6 +229,20 @@ class Training:
     def watches_test(self) -> bool:
         """Whether test is evaluated at every epoch, for a figure; choosing never sees it."""
         return self.recipe.evaluate is not None and self.recipe.evaluate.test_every_epoch
+
+    def pause_after(self, epoch: int) -> None:
+        """Stop after so many epochs of the whole budget, and wait; the schedule and all draws stay those of the whole."""
+        self.until_epoch = epoch
+        self._pause_if_due()
+
+    def _pause_if_due(self) -> None:
+        if not self.state.stopped and self.until_epoch is not None and self.state.epoch >= self.until_epoch:
+            self.state.stopped = PAUSED
+
+    def give_up(self) -> None:
+        """End where the training stands; one that diverged stays so."""
+        if self.state.stopped != "diverged":
+            self.state.stopped = "pruned"
 
     def out_of_steps(self) -> bool:
         """Whether the budget is used up."""
@@ -306,6 +326,7 @@ class Training:
             state.stopped = "budget"
         elif self.recipe.patience is not None and state.stale >= self.recipe.patience:
             state.stopped = "patience"
+        self._pause_if_due()
 
     def keep_now_and_then(self) -> None:
         """Keep a checkpoint inside an epoch if the last one is long ago."""

@@ -44,7 +44,8 @@ def prepare(runs: pd.DataFrame, arms: Sequence[Mapping[str, Any]]) -> pd.DataFra
         own = runs[runs["arm"] == arm["name"]]
         finished = own[own["status"] == "finished"]
         place = {"row": ", ".join(_value(arm, path) for path in first), "column": _value(arm, last)}
-        why = "" if len(finished) else "diverged" if (own["status"] == "diverged").any() else "not finished"
+        ended = [status for status in ("pruned", "diverged") if (own["status"] == status).any()]
+        why = "" if len(finished) else next(iter(ended), "not finished")
         for part in PARTS:
             mean = 100 * float(finished[f"{part}_accuracy"].astype("float64").mean()) if len(finished) else float("nan")
             told = {"rows": ", ".join(first), "columns": last, "measure": f"{part} accuracy", "mean": mean, "seeds": len(finished), "why": why}

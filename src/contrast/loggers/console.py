@@ -17,7 +17,7 @@ from contrast.numbers import clock, share
 from contrast.orders import Event, LoggerIngredient, Order, Tell
 from contrast.shown import shown
 
-ENDS = ("finished", "diverged", "failed", "elsewhere")
+ENDS = ("finished", "diverged", "pruned", "paused", "failed", "elsewhere")
 MOST_OF_A_NAME = 60
 MOST_OF_A_CAUSE = 300
 
@@ -90,6 +90,10 @@ class Board:
             return f"{head}: another process is at work on it, or has finished it"
         if event.kind == "diverged":
             return f"{head}: diverged at step {detail['diverged_step']}"
+        if event.kind == "paused":
+            return f"{head}: at its rung, epoch {detail['epoch']} of {detail['epochs']}"
+        if event.kind == "pruned":
+            head = f"{head}: pruned after {detail['epochs']} of {detail['planned_epochs']} epochs"
         parts = ((part, detail[f"{part}_accuracy"]) for part in ("validation", "test"))  # a search's trials have no figure on test
         figures = ", ".join(f"{part} {100 * accuracy:.2f} %" for part, accuracy in parts if accuracy is not None)
         loading = f", loading {share(detail['loading_share'])} of the step time" if detail.get("loading_share") is not None else ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contrast.explain import diagnosis
-from contrast.numbers import duration, is_number, number, plural, size
-from contrast.report import settings
+from contrast.numbers import duration, is_number, number, plural
+from contrast.report import settings, speed
 from contrast.report.settings import Change
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def of(study: Restored, arms: pd.DataFrame) -> list[ArmPage]:
         made.append(
             ArmPage(
                 arm,
-                _summary(row, arm == study.lock["baseline"]),
+                _summary(row, own, arm == study.lock["baseline"]),
                 tuple(change for change in every if change.arm == arm),
                 tuple(_facts(row, own)),
                 tuple(_findings(rows, str(study.lock["choose"]), study.evidence.get("best", {}).get(arm))),
@@ -109,8 +109,9 @@ def edges(study: Restored) -> list[str]:
     return diagnosis.about_edges(arms, study.lock["base"], {str(arm): float(value) for arm, value in figures.items()}, less=choose.endswith("loss"))
 
 
-def _summary(row: Mapping[Hashable, Any], is_baseline: bool) -> str:
-    reached = f"test accuracy {number(100 * row['test_accuracy'], 2)} %" if is_number(row["test_accuracy"]) else "no finished run"
+def _summary(row: Mapping[Hashable, Any], runs: pd.DataFrame, is_baseline: bool) -> str:
+    none = "unfinished (pruned)" if (runs["status"] == "pruned").any() else "no finished run"
+    reached = f"test accuracy {number(100 * row['test_accuracy'], 2)} %" if is_number(row["test_accuracy"]) else none
     return f"{'the baseline, ' if is_baseline else ''}{reached}, {int(row['finished'])} of {plural(int(row['planned']), 'run')}"
 
 
@@ -118,8 +119,9 @@ def _facts(row: Mapping[Hashable, Any], runs: pd.DataFrame) -> Iterator[tuple[st
     yield "parameters", f"{number(row['parameters'], 0)}, {number(row['trainable_parameters'], 0)} of them trained"
     yield "time", f"{duration(row['seconds'])} per run, {duration(float(runs['seconds'].sum()))} in all"
     yield "of it", f"{duration(row['train_seconds'])} training, {duration(row['evaluation_seconds'])} evaluation"
-    yield "speed", f"{number(row['images_per_second'], 0)} training images per second"
-    yield "peak memory", size(row["peak_memory_bytes"])
+    rate = f", {speed.achieved(row)} TFLOP/s" if is_number(row.get("tflop_per_second")) else ""
+    yield "speed", f"{number(row['images_per_second'], 0)} training images per second{rate}"
+    yield "peak memory", speed.memory(row)
     if is_number(row["best_epoch"]):
         yield "best epoch", f"{number(row['best_epoch'], 1)} of {number(row['epochs'], 1)}, mean over runs"
     if is_number(row["generalization_gap"]):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrast.numbers import NOTHING, clock, duration, number, plural, share, significant, size
-from contrast.report import designs, methods, published, settings
+from contrast.report import designs, methods, published, settings, speed
 from contrast.report.result_rows import rows
 from contrast.report.tables import records
 from contrast.report.terminal import machine_line
@@ -59,11 +59,12 @@ def contents(study: StudyTables, comparison: Comparison, answers: Sequence[Answe
         "equal": any(contrast.verdict.kind == "no difference" for contrast in comparison.contrasts),
         "baseline": comparison.baseline.arm,
         "seeds": seeds(comparison),
-        "seeds_differ": len({len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)}) > 1,
+        "seeds_differ": len({len(arm.seeds) for arm in (comparison.baseline, *comparison.arms) if not arm.pruned}) > 1,
         "points": comparison.metric.unit == "points",
         "changes": settings.changes(lock),
         "lost": settings.lost(lock),
         "held": settings.held_fixed(lock),
+        "pruned": any(arm.pruned for arm in comparison.arms),
         "choose": str(lock["choose"]).replace("_", " "),
         "watched": watched(study.epochs()),
         "designs": sections,
@@ -138,7 +139,7 @@ def unfinished(study: StudyTables) -> str:
 
 def seeds(comparison: Comparison) -> str:
     """``3 seeds``, ``2 to 3 seeds``."""
-    counts = sorted({len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)})
+    counts = sorted({len(arm.seeds) for arm in (comparison.baseline, *comparison.arms) if not arm.pruned})
     return plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
 
 
@@ -182,8 +183,9 @@ def cost(study: StudyTables, arms: pd.DataFrame) -> list[dict[str, str]]:
             "seconds": duration(row["seconds"]),
             "sum": duration(float(every.loc[every["arm"] == row["arm"], "seconds"].sum())),
             "speed": number(row["images_per_second"], 0),
+            "achieved": speed.achieved(row),
             "loading": share(row.get("loading_share")),
-            "memory": size(row["peak_memory_bytes"]),
+            "memory": speed.memory(row),
             "parameters": number(row["parameters"], 0),
             "trainable": number(row["trainable_parameters"], 0),
             "frozen": number(row["parameters"] - row["trainable_parameters"], 0),

@@ -50,7 +50,7 @@ class Part:
 def parts(study: StudyTables, comparison: Comparison, answers: Sequence[Answer]) -> list[Part]:
     """All parts of the section, in the order of reading; none for a study of plain arms."""
     told = [_of_answer(answer) for answer in answers]
-    return [*told, *_race(study.lock, comparison), *_splits(study.lock), *_search(study)]
+    return [*told, *_race(study.lock, comparison), *_pruning(study, comparison), *_splits(study.lock), *_search(study)]
 
 
 def _of_answer(answer: Answer) -> Part:
@@ -86,6 +86,22 @@ def _race(lock: Mapping[str, Any], comparison: Comparison) -> list[Part]:
     return [Part("race", "Racing", (sentence,), heads, tuple(rows), methods=("alpha-spending",))]
 
 
+def _pruning(study: StudyTables, comparison: Comparison) -> list[Part]:
+    prune = designs_of(study.lock, "prune")
+    gone = [contrast for contrast in comparison.contrasts if contrast.verdict.kind == "pruned"]
+    if not prune or not prune["rungs"]:
+        return []
+    rungs, figure = " and ".join(map(str, prune["rungs"])), str(study.lock["choose"]).replace("_", " ")
+    sentence = (
+        f"After {rungs} of {plural(int(prune['epochs']), 'epoch')}, the best one in {prune['reduction']} by {figure} went on, mean over its seeds; "
+        "the others were given up there. Test was not opened for them: they are unfinished and have no verdict and no p. Holm counts them."
+    )
+    what = "The values of one sweep are held against each other, and so are the combinations of the grid; the baseline and named arms never are."
+    rows = tuple((contrast.arm, contrast.reached) for contrast in gone)
+    heads = (("pruned", "", True), ("after", "successive-halving", True))
+    return [Part("prune", "Pruning", (sentence, what), heads if rows else (), rows, methods=("successive-halving",))]
+
+
 def _splits(lock: Mapping[str, Any]) -> list[Part]:
     splits = designs_of(lock, "splits")
     if not splits:
@@ -119,7 +135,11 @@ def _search(study: StudyTables) -> list[Part]:
             f"The best of them stands among the arms as {winner}, run anew with seeds that did not choose it. Only that run is evidence."
         )
     rows = tuple(
-        (str(row["trial"]), changes_in_words(row["changes"]), number(100 * row["figure"], 2) if percent else number(row["figure"], 4))
+        (
+            str(row["trial"]),
+            changes_in_words(row["changes"]) + "; pruned" * (row["status"] == "pruned"),
+            number(100 * row["figure"], 2) if percent else number(row["figure"], 4),
+        )
         for row in known.head(MOST_TRIALS).to_dict("records")
     )
     heads = (("trial", "", True), ("settings", "", True), (f"{figure.replace('_', ' ')}{', %' if percent else ''}", "", False))

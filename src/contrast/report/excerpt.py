@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contrast.numbers import NOTHING, duration, number, significant
-from contrast.report import contents, result_rows
+from contrast.report import contents, result_rows, speed
 from contrast.report.presented import presented
 from contrast.report.tables import MOST_OF_A_CELL, aligned, records, render
 from contrast.shown import shown
@@ -77,13 +77,15 @@ def text(study: StudyTables, by: str) -> str:
 def _arms(study: StudyTables) -> Rows:
     comparison, arms = judged(study), by_arm(study.runs())
     level = f"{100 * comparison.level:g} % interval"
-    heads = ["arm", "seeds", "test accuracy, %", "difference", level, "p", "verdict", "validation accuracy, %", "time", "parameters"]
-    parameters = dict(zip(arms["arm"], arms["parameters"], strict=True))
+    heads = ["arm", "seeds", "test accuracy, %", "difference", level, "p", "verdict", "validation accuracy, %", "time"]
+    heads += ["TFLOP/s", "memory", "parameters"]
+    costs = {str(row["arm"]): row for row in arms.to_dict("records")}
     rows = []
     for row in result_rows.rows(comparison, arms):
         mean = f"{row['mean']} ± {row['sd']}" if row["sd"] else row["mean"]
         told = [row[name] for name in ("effect", "interval", "p", "kind", "validation", "seconds")]
-        rows.append([row["arm"], row["seeds"], mean, *told, number(parameters[row["arm"]], 0)])
+        cost = costs[row["arm"]]
+        rows.append([row["arm"], row["seeds"], mean, *told, speed.achieved(cost), speed.memory(cost), number(cost["parameters"], 0)])
     return [heads, *rows]
 
 

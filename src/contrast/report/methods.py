@@ -80,10 +80,18 @@ EVERY = (
         "holm",
         "Holm's correction",
         "Over all that is tested in one table, so that a false finding among them has the chance α at most. The deciding interval is at the "
-        "level at which Holm decides.",
+        "level at which Holm decides. Arms that were pruned count among them, with p = 1.",
         "k-th smallest p against α / (m − k + 1)",
         "Holm 1979",
         "holm",
+    ),
+    Method(
+        "successive-halving",
+        "Successive halving",
+        "Settings train side by side to the same epoch; the best by validation, mean over their seeds, go on, and the others are given up, their "
+        "test images unopened. Being picked on seeds that are judged later flatters what goes on, all the more the fewer do.",
+        "⌈n / reduction⌉ of n go on from each rung, ties with the last of them too",
+        "Jamieson & Talwalkar 2016",
     ),
     Method(
         "tost",

@@ -65,7 +65,17 @@ def _more(lock: Mapping[str, Any], seconds: float) -> list[str]:
         )
     if "search" in designs:
         made.append("search: its trials come first and choose by validation; what they find joins the arms")
+    if "prune" in designs:
+        made.append(_pruning(designs["prune"]))
     return made
+
+
+def _pruning(prune: Mapping[str, Any]) -> str:
+    if not prune["rungs"]:
+        return f"prune: no rung lies below {plural(prune['epochs'], 'epoch')}, so nothing is pruned"
+    rungs, spared = " and ".join(map(str, prune["rungs"])), 100 * prune["saves"] / max(1, prune["of"])
+    rule = f"after {rungs} of {prune['epochs']} epochs the best one in {prune['reduction']} by validation goes on"
+    return f"prune: {rule}, which saves at most {prune['saves']:,} of {prune['of']:,} epochs ({spared:.0f} %)"
 
 
 def _data(lock: Mapping[str, Any]) -> list[str]:

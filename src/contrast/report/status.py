@@ -31,7 +31,9 @@ def lines(status: pd.DataFrame) -> list[str]:
     """
     distinct = status.drop_duplicates("folder")
     counts = distinct["status"].value_counts()
-    total = ", ".join(f"{counts[name]} {name}" for name in ("finished", "diverged", "running", "interrupted", "failed", "planned") if name in counts)
+    total = ", ".join(
+        f"{counts[name]} {name}" for name in ("finished", "diverged", "pruned", "running", "interrupted", "failed", "planned") if name in counts
+    )
     rows = [_row(row) for row in distinct.to_dict("records") if row["status"] != "finished"]
     left = seconds_left(distinct)
     rest = [f"about {clock(left)} of run time left"] if left else []
@@ -50,5 +52,5 @@ def seconds_left(status: pd.DataFrame) -> float | None:
     if known.empty:
         return None
     an_epoch = float((known["seconds"] / known["epoch"]).mean())
-    rest = status[~status["status"].isin(["finished", "diverged"])]
+    rest = status[~status["status"].isin(["finished", "diverged", "pruned"])]
     return float(((rest["epochs"] - rest["epoch"].fillna(0)) * an_epoch).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contrast.numbers import clock, plural
+from contrast.report import speed
 from contrast.report.published import in_short
 from contrast.shown import shown
 from contrast.study_tables import watched
@@ -45,7 +46,9 @@ def lines(results: StudyTables, comparison: Comparison, page: Path | None = None
     title = shown(str(results.lock["question"] or results.name), 2000)
     head = Text.assemble((title, "bold"), "          ", (_circumstances(results), "dim"))
     notes = [f"({shown(remark, 400)})" for remark in (*results.warnings(), *comparison.remarks)]
-    ways = [Text.assemble(("  page   ", "dim"), str(page))] if page is not None else []
+    rate = speed.line(results.runs(), str(results.lock["baseline"]))
+    ways = [Text.assemble(("  speed  ", "dim"), rate)] if rate else []
+    ways += [Text.assemble(("  page   ", "dim"), str(page))] if page is not None else []
     command = str(results.lock["command"])
     again = [Text.assemble(("  again  ", "dim"), shown(command, 1000))] if command else []
     closing = [Text(f"  {line}", "dim") for line in (_method(results, comparison), *notes)]
@@ -73,7 +76,7 @@ def _designs(results: StudyTables, comparison: Comparison) -> list[Text]:
 def _circumstances(results: StudyTables) -> str:
     """``9 runs · 0:54 · cpu, bf16, 2 threads``; a run that two arms share is counted once."""
     runs = results.runs().drop_duplicates("folder")
-    done = runs["status"].isin(["finished", "diverged"])
+    done = runs["status"].isin(["finished", "diverged", "pruned"])
     count = plural(len(runs), "run") if done.all() else f"{int(done.sum())} of {plural(len(runs), 'run')}"
     return " · ".join([count, clock(float(runs["seconds"].sum())), machine_line(results.lock["machine"])])
 
@@ -88,10 +91,11 @@ def machine_line(machine: dict[str, object]) -> str:
 
 
 def _method(results: StudyTables, comparison: Comparison) -> str:
-    counts = {len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)}
+    counts = {len(arm.seeds) for arm in (comparison.baseline, *comparison.arms) if not arm.pruned}
     seeds = plural(counts.pop(), "seed") if len(counts) == 1 else "the seeds that finished"
     spread = f"± is the standard deviation over {seeds}. " if seeds not in ("1 seed", "0 seeds") else ""
     opened = "test was watched in every epoch" if watched(results.epochs()) else "test was opened once per run"
+    opened += " that was not pruned" if any(arm.pruned for arm in comparison.arms) else ""
     return f"{spread}Weights were chosen on validation; {opened}."
 
 

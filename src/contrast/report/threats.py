@@ -68,7 +68,7 @@ def _failures(status: pd.DataFrame) -> list[str]:
 
 
 def _few_seeds(comparison: Comparison) -> list[str]:
-    counts = [len(arm.seeds) for arm in (comparison.baseline, *comparison.arms)]
+    counts = [len(arm.seeds) for arm in (comparison.baseline, *comparison.arms) if not arm.pruned]
     if not comparison.contrasts or min(counts) >= FEW_SEEDS or max(counts) < 2:
         return []
     count = plural(min(counts), "seed") if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} seeds"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from contrast.study_tables import StudyTables
 
 COST = {
-    "arm": "arm", "seconds": "time a run", "sum": "all runs", "speed": "images a second", "memory": "peak memory", "parameters": "parameters",
-    "trainable": "trainable",
+    "arm": "arm", "seconds": "time a run", "sum": "all runs", "speed": "images a second", "achieved": "TFLOP/s", "memory": "peak memory",
+    "parameters": "parameters", "trainable": "trainable",
 }  # fmt: skip
 CHANGES = ("arm", "setting", "base", "value")
 PUBLISHED = ("row", "arm", "what", "printed", "ours", "relation")
