@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -141,15 +142,18 @@ def write_record(study: Study, content: dict[str, Any], folder: Path) -> None:
     (folder / study.name / "record.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_index(folder: Path = FOLDER) -> None:
-    """Write index.html and index.md from the studies' files and what is kept."""
-    made = []
-    for study in studies():
-        page = folder / study.name / "report.html"
-        made.append(cards.card(study, embedded.restore(page) if page.is_file() else None, record_of(study.name, folder)))
+def card_of(study: Study, folder: Path = FOLDER) -> cards.Card:
+    """A study's card, from its file and what is kept; with its picture it takes seconds."""
+    page = folder / study.name / "report.html"
+    return cards.card(study, embedded.restore(page) if page.is_file() else None, record_of(study.name, folder))
+
+
+def write_index(made: Iterable[cards.Card], folder: Path = FOLDER) -> None:
+    """Write index.html and index.md."""
+    every = list(made)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(cards.page(made), encoding="utf-8")
-    (folder / "index.md").write_text(cards.markdown(made), encoding="utf-8")
+    (folder / "index.html").write_text(cards.page(every), encoding="utf-8")
+    (folder / "index.md").write_text(cards.markdown(every), encoding="utf-8")
 
 
 def main() -> int:
@@ -162,17 +166,24 @@ def main() -> int:
     asked.add_argument("--workers", default="2", help="of the local executor")
     given = asked.parse_args()
     options = ["--quiet", "--executor", given.executor, *(["--workers", given.workers] if given.executor == "local" else [])]
+    made = {study.name: card_of(study) for study in studies()}
+    write_index(made.values())
     every = [study for study in studies() if not given.index and (not given.only or study.name in given.only)]
-    write_index()
     try:
-        return 1 if run_missing(every, given.budget, options) else 0
+        return 1 if run_missing(every, given.budget, options, made) else 0
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it ended")
         return 130
 
 
-def run_missing(every: list[Study], budget: Budget, options: list[str]) -> int:
+def run_missing(every: list[Study], budget: Budget, options: list[str], made: dict[str, cards.Card]) -> int:
     """Run what is not kept yet, and write the index after every study.
+
+    Args:
+        every: the studies to look after.
+        budget: full or short.
+        options: of `contrast run`.
+        made: the index's cards, by study; those of what is run are made anew.
 
     Returns:
         How many could not be run.
@@ -181,11 +192,14 @@ def run_missing(every: list[Study], budget: Budget, options: list[str]) -> int:
     for number, study in enumerate(every, 1):
         kept = is_kept(study, budget)
         print(f"{number:>3} of {len(every)}  {study.name}: {'kept' if kept else ' '.join(command_of(study, budget))}", flush=True)
-        why = "" if kept else run(study, budget, options)
+        if kept:
+            continue
+        why = run(study, budget, options)
         if why:
             failed += 1
             print(f"    not run: {why}", flush=True)
-        write_index()
+        made[study.name] = card_of(study)
+        write_index(made.values())
     return failed
 
 
