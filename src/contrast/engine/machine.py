@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from contrast.engine.allocator import keep_freed_memory
 from contrast.errors import InputError
 from contrast.recipe import Recipe
 
@@ -76,7 +77,9 @@ class Machine:
         return replace(self, **fixed, deterministic=recipe.deterministic or fixed.get("device", self.device) == "cpu")
 
     def prepare(self) -> None:
-        """Set the process up: threads, and deterministic kernels where asked."""
+        """Set the process up: memory, threads, and deterministic kernels where asked."""
+        if self.device == "cpu":
+            keep_freed_memory()
         if not self.compile:
             spare_the_compiler()
         if torch.get_num_threads() != self.threads:
