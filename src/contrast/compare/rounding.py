@@ -6,11 +6,16 @@ import math
 
 MINUS = "−"
 MOST_DECIMALS = 6
+NOTHING_LEFT = 1e-9
+"""A standard error below this is that of values that are all alike."""
 
 
 def decimals_for(standard_error: float | None) -> int:
-    """Decimals that leave one figure of the standard error, two after a leading 1 (0.24 → 1, 0.14 → 2); never below 0."""
-    if standard_error is None or not math.isfinite(standard_error) or standard_error <= 0:
+    """Decimals that leave one figure of the standard error, two after a leading 1 (0.24 → 1, 0.14 → 2); never below 0.
+
+    One of 0, or of the rounding of floats where all values are alike, leaves one decimal.
+    """
+    if standard_error is None or not math.isfinite(standard_error) or standard_error < NOTHING_LEFT:
         return 1
     exponent = math.floor(math.log10(standard_error))
     leading = standard_error / 10.0**exponent
