@@ -15,8 +15,8 @@ if sys.argv[1] == "keep":
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, (ctypes.c_size_t,), (ctypes.c_void_p,)
 def step():
-    block = libc.malloc(64 << 20)
-    ctypes.memset(block, 1, 64 << 20)
+    block = libc.malloc(48 << 20)
+    ctypes.memset(block, 1, 48 << 20)
     libc.free(block)
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -27,7 +27,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(mode: str) -> int:
-    """Of four steps, each of which takes and frees 64 MiB, after a first one."""
+    """Of four steps, each of which takes and frees 48 MiB, after a first one."""
     done = subprocess.run([sys.executable, "-c", FAULTS, mode], check=True, capture_output=True, text=True)
     return int(done.stdout)
 

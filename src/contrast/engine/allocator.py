@@ -13,10 +13,10 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers of `mallopt`'s parameters."""
 MADV_HUGEPAGE = 14
-LARGEST_BLOCK = 1 << 30
-"""Bytes; larger blocks are still mapped one by one."""
-RESERVED = LARGEST_BLOCK - (1 << 20)
-"""Bytes of address space, not of memory, that are marked for large pages; a little less than what would be mapped by itself."""
+LARGEST_KEPT = 64 << 20
+"""Bytes; larger blocks, as evaluation and large images take, are mapped one by one and go back: kept, they would leave large holes."""
+RESERVED = 1 << 30
+"""Bytes of address space, not of memory, that are marked for large pages."""
 LARGE_PAGE = 2 << 20
 """Bytes of a large page (x86 and most ARM)."""
 NEVER = (1 << 31) - 1
@@ -36,10 +36,17 @@ def keep_freed_memory() -> bool:
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt"):  # musl has no such setting
         return False
-    kept = bool(libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)) and bool(libc.mallopt(M_TRIM_THRESHOLD, NEVER))
+    kept = bool(libc.mallopt(M_TRIM_THRESHOLD, NEVER)) and bool(libc.mallopt(M_MMAP_THRESHOLD, NEVER))
     if kept:
-        _mark_for_large_pages(libc)
+        _mark_for_large_pages(libc)  # a block of this size is of the heap only as long as none is mapped by itself
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
     return kept
+
+
+def give_back_freed_memory() -> None:
+    """Return what was kept to the kernel, before work that takes blocks of other sizes; it comes back as it is needed."""
+    if keep_freed_memory():
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mark_for_large_pages(libc: ctypes.CDLL) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contrast import keyed, views
+from contrast.engine.allocator import give_back_freed_memory
 from contrast.engine.batches import Part, laid_out
 from contrast.engine.machine import Machine
 
@@ -81,6 +82,8 @@ class Evaluator:
     @torch.inference_mode()
     def logits(self, model: nn.Module, part: Part, over: Views | None = None) -> Tensor:
         """What leaves the model in evaluation mode, ``float32 [N, classes]``, on the device; the mode that it was in comes back."""
+        if self.machine.device == "cpu":
+            give_back_freed_memory()
         before = model.training
         model.eval()
         with self.machine.autocast():
