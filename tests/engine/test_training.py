@@ -146,7 +146,7 @@ def test_evaluation_does_not_depend_on_the_evaluation_batch_and_leaves_the_model
     training.state.model.train()
     before = training.state.weights()
     whole = training.evaluator.outcomes(training.state.model, training.data.train).log_probabilities
-    monkeypatch.setattr("contrast.engine.evaluate.BATCH", 7)
+    monkeypatch.setattr("contrast.engine.evaluate.BATCH_ON_CPU", 7)
     parts = training.evaluator.outcomes(training.state.model, training.data.train).log_probabilities
     assert torch.allclose(whole, parts, atol=1e-5)
     assert training.state.model.training

@@ -87,7 +87,7 @@ def test_masks_depend_on_neither_the_batches_nor_the_part(tmp_path: Path, monkey
     training = begun(recipe, tmp_path)
     model, evaluator = training.state.model, training.evaluator
     whole = mc_dropout.measure(model, evaluator, training.data.train, "train", settings(recipe), 0)
-    monkeypatch.setattr("contrast.engine.evaluate.BATCH", 7)
+    monkeypatch.setattr("contrast.engine.evaluate.BATCH_ON_CPU", 7)
     parts = mc_dropout.measure(model, evaluator, training.data.train, "train", settings(recipe), 0)
     torch.testing.assert_close(whole.outcomes.log_probabilities, parts.outcomes.log_probabilities)
     other = mc_dropout.measure(model, evaluator, training.data.train, "train", settings(recipe), 1)

@@ -13,8 +13,8 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers of `mallopt`'s parameters."""
 MADV_HUGEPAGE = 14
-LARGEST_KEPT = 64 << 20
-"""Bytes; larger blocks, as evaluation and large images take, are mapped one by one and go back: kept, they would leave large holes."""
+LARGEST_KEPT = 512 << 20
+"""Bytes; larger blocks are mapped one by one and go back."""
 RESERVED = 1 << 30
 """Bytes of address space, not of memory, that are marked for large pages."""
 LARGE_PAGE = 2 << 20
@@ -41,12 +41,6 @@ def keep_freed_memory() -> bool:
         _mark_for_large_pages(libc)  # a block of this size is of the heap only as long as none is mapped by itself
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
     return kept
-
-
-def give_back_freed_memory() -> None:
-    """Return what was kept to the kernel, before work that takes blocks of other sizes; it comes back as it is needed."""
-    if keep_freed_memory():
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mark_for_large_pages(libc: ctypes.CDLL) -> None:

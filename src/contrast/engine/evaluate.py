@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contrast import keyed, views
-from contrast.engine.allocator import give_back_freed_memory
 from contrast.engine.batches import Part, laid_out
 from contrast.engine.machine import Machine
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from contrast.evaluation import Views
     from contrast.protocols import AugmentFunction
 
-BATCH = 500
-"""Images in one evaluation batch; it changes no result but by rounding."""
+BATCH, BATCH_ON_CPU = 500, 125
+"""Images in one evaluation batch; it changes no result but by rounding. A CPU is faster while a layer's maps stay in its cache."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +81,27 @@ class Evaluator:
     @torch.inference_mode()
     def logits(self, model: nn.Module, part: Part, over: Views | None = None) -> Tensor:
         """What leaves the model in evaluation mode, ``float32 [N, classes]``, on the device; the mode that it was in comes back."""
-        if self.machine.device == "cpu":
-            give_back_freed_memory()
         before = model.training
         model.eval()
         with self.machine.autocast():
-            logits = torch.cat([views.logits(model, images, over or self.views) for images in self._batches(part)])
+            batches = self._batches(part)
+            first = views.logits(model, next(batches), over or self.views)
+            logits = first.new_empty(len(part), first.shape[1])  # one block: small ones kept between large ones would hold the heap in pieces
+            logits[: len(first)] = first
+            start = len(first)
+            for images in batches:
+                said = views.logits(model, images, over or self.views)
+                logits[start : start + len(said)] = said
+                start += len(said)
         model.train(before)
         return logits
 
     def _batches(self, part: Part) -> Iterator[Tensor]:
         nothing = torch.zeros(0, part.classes, device=part.pixels.device)
-        for start in range(0, len(part), BATCH):
-            images = laid_out(part.pixels[start : start + BATCH], self.machine)
-            draws = keyed.Draws(part.keys[start : start + BATCH])
+        size = BATCH_ON_CPU if self.machine.device == "cpu" else BATCH
+        for start in range(0, len(part), size):
+            images = laid_out(part.pixels[start : start + size], self.machine)
+            draws = keyed.Draws(part.keys[start : start + size])
             for step in self.steps:
                 images, _ = step(images, nothing, draws)
             yield images
