@@ -64,13 +64,13 @@ def theirs(library: Any, size: int, count: int) -> Any:
 
 def ours(settings: list[dict[str, Any]], batch: Tensor) -> Callable[[], object]:
     """All steps on a batch, as the engine binds and calls them; draws are those of an epoch of 32 batches, then of the next."""
-    steps, _ = bound([catalog.parse("augment", each) for each in settings], NONE)
+    steps = bound([catalog.parse("augment", each) for each in settings], NONE)
     labels, ids = torch.eye(10)[torch.arange(len(batch)) % 10], keyed.words(f"train/{i}" for i in range(32 * len(batch)))
     every = itertools.chain.from_iterable(keyed.Draws.of(0, epoch, ids).batches(len(batch)) for epoch in itertools.count())
 
     def call() -> Tensor:
         images, rows, draws = batch, labels, next(every)
-        for step in steps:
+        for step in (*steps.of_images, *steps.of_batches):
             images, rows = step(images, rows, draws)
         return images
 

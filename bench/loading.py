@@ -46,7 +46,7 @@ def ours(root: Path) -> tuple[float, float]:
     import torch
 
     from contrast import catalog
-    from contrast.engine.batches import Batches, Part
+    from contrast.engine.batches import Batches, Bound, Part
     from contrast.engine.machine import resolve
     from contrast.protocols import Places
 
@@ -55,7 +55,7 @@ def ours(root: Path) -> tuple[float, float]:
     part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
     opened = time.perf_counter()
     torch.manual_seed(0)
-    batches = Batches(part, [], BATCH, 0, resolve())
+    batches = Batches(part, Bound(), BATCH, 0, resolve())
     count = sum(len(labels) for _, labels in batches.of_epoch(0))
     assert count == len(images) // BATCH * BATCH
     return opened - began, time.perf_counter() - opened
@@ -66,7 +66,7 @@ def streamed(root: Path, workers: int) -> float:
     import numpy as np
 
     from contrast import catalog
-    from contrast.engine.batches import Batches, Part
+    from contrast.engine.batches import Batches, Bound, Part
     from contrast.engine.machine import resolve
     from contrast.engine.streamed import Streamed
     from contrast.protocols import Places
@@ -75,7 +75,7 @@ def streamed(root: Path, workers: int) -> float:
     part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
     assert isinstance(part.pixels, Streamed)
     part.pixels.workers.count = workers
-    batches = Batches(part, [], BATCH, 0, resolve())
+    batches = Batches(part, Bound(), BATCH, 0, resolve())
     next(batches.of_epoch(0))
     began = time.perf_counter()
     count = sum(len(labels) for _, labels in batches.of_epoch(1))

@@ -30,7 +30,7 @@ FLOORS = {
         "datasets models augment optimizers schedules losses averaging",
     ],
     "training": ["engine", "loops"],
-    "conduct": ["executors loggers", "loaded planned_model", "prepare", "probe", "profiling", "conduct"],
+    "conduct": ["executors loggers", "loaded planned_model", "prepare", "probe", "fastest profiling", "conduct"],
     "reading": [
         "study_updates study_tables", "study_metrics", "design_values", "study_published", "study_designs", "figures", "explain", "report",
         "run_files", "run_images", "evidence", "study_runs", "pilot", "classifier", "opened", "insight_network insight_outcomes",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from contrast import catalog
 from contrast.errors import InputError, RunFailed
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from contrast.results import Results
 
 
-AT_A_TIME = {"local": "workers", "stacked": "at_most"}
-"""Executors of several runs at a time, and the setting that says how many."""
+FASTEST = "fastest"
+"""Stands in place of an executor's name: the fastest is found by trying."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,41 @@ class Doing:
         """Fill in what is not said.
 
         Args:
+            executor: its name, or ``fastest``, for which some steps are tried with each that fits.
             more: `workers` (runs at a time, for the local and the stacked executor), `level` (quiet, normal, verbose), `command`, `relock`.
         """
-        workers = more.pop("workers", None)
-        if executor not in catalog.names("executor"):
-            raise InputError(f"there is no executor {executor!r}", where="--executor", right=f"one of: {', '.join(catalog.names('executor'))}")
-        if workers is not None and executor not in AT_A_TIME:
-            raise InputError("is for runs side by side", where="--workers", right="add --executor local")
-        settings = {AT_A_TIME[executor]: workers} if workers is not None else {}
-        try:
-            made: Any = catalog.parse("executor", {"use": executor, **settings})
-        except InputError as error:
-            raise InputError(error.what, where="--workers", right=error.right) from None
-        logger: Any = catalog.parse("logger", {"use": "console", "level": more.pop("level", "normal")})
-        return cls(_folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), Places.usual(data), made, logger, **more)
+        workers, level = more.pop("workers", None), more.pop("level", "normal")
+        folder, places = _folder(Path(runs) if runs is not None else Path("runs") / slug(study.name)), Places.usual(data)
+        if executor == FASTEST and workers is None:
+            made = _fastest(study, folder, places, tell=level != "quiet", relock=more.get("relock", False))
+        else:
+            made = _executor(executor, workers)
+        logger: Any = catalog.parse("logger", {"use": "console", "level": level})
+        return cls(folder, places, made, logger, **more)
+
+
+def _executor(name: str, workers: int | None) -> ExecutorIngredient:
+    known = [*catalog.names("executor"), FASTEST]
+    if name not in known:
+        raise InputError(f"there is no executor {name!r}", where="--executor", right=f"one of: {', '.join(known)}")
+    if workers is not None and (name == FASTEST or "workers" not in catalog.ingredient("executor", name).model_fields):
+        raise InputError("is for runs side by side", where="--workers", right="add --executor local")
+    settings = {"workers": workers} if workers is not None else {}
+    try:
+        made = catalog.parse("executor", {"use": name, **settings})
+    except InputError as error:
+        raise InputError(error.what, where="--workers", right=error.right) from None
+    return cast("ExecutorIngredient", made)
+
+
+def _fastest(study: Study, folder: Path, places: Places, *, tell: bool, relock: bool) -> ExecutorIngredient:
+    """The executor that a study's runs are carried out fastest with, found by trying."""
+    from contrast import fastest
+
+    executor, tries = fastest.fastest(study.plan(), StudyFolder(folder), places, relock=relock)
+    if tell:
+        print(f"contrast: {fastest.told(executor, tries)}", file=sys.stderr)
+    return executor
 
 
 def _folder(path: Path) -> Path:
@@ -214,7 +236,7 @@ def run(
         study: the question.
         runs: its folder; ``runs/<name>`` by default.
         data: where data sets lie; then ``$CONTRAST_DATA`` and the user's cache folder are searched.
-        executor: inline, local for several processes, or stacked for several networks as one.
+        executor: inline, local for several processes, stacked for several networks as one, or fastest for what a short trial of these finds.
         workers: runs at a time: processes of the local executor, networks of the stacked one.
 
     Raises:

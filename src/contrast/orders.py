@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from contrast.protocols import Ingredient
+
+OF_NO_WEIGHT = ("split_seed", "fold", "validation")
+"""Settings of data that change which images train and not what a network does with them; fractions are left out anyway."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +108,17 @@ class LoggerIngredient(Ingredient):
     @abstractmethod
     def listening(self, orders: Sequence[Order]) -> AbstractContextManager[Tell]:
         """Listen to the events of some orders while the block runs."""
+
+
+def kind_of(recipe: Mapping[str, Any]) -> str:
+    """What runs whose networks are alike mostly have in common: whether one can be stacked on another, the networks themselves decide."""
+    parts = {name: recipe[name] for name in ("model", "data", "batch_size", "micro_batch", "precision", "memory_format", "device")}
+    weighing = {name: value for name, value in parts["data"].items() if name not in OF_NO_WEIGHT}
+    return json.dumps(_without_fractions(parts | {"data": weighing}), sort_keys=True)
+
+
+def _without_fractions(value: Any) -> Any:
+    """Settings without dropout rates, momenta and the like."""
+    if isinstance(value, Mapping):
+        return {name: _without_fractions(part) for name, part in value.items() if not isinstance(part, float)}
+    return value

@@ -172,7 +172,7 @@ class Split:
 
 def _check_batch(recipe: Recipe, data: LoadedData, machine: Machine) -> None:
     """Augment two images and measure a loss on them, which shows what settings do not fit the data."""
-    augment, _ = bound(recipe.augment, data.training_images)
+    augment = bound(recipe.augment, data.training_images)
     order = order_of(recipe.sampler, data, recipe.batch_size)
     _, labels = next(iter(Batches(data.train, augment, min(2, len(data.train)), recipe.seed, machine, order).of_epoch(0)))
     try:

@@ -96,14 +96,14 @@ def _shape(recipe: Mapping[str, Any]) -> str:
 
 
 def _pace(order: Order, places: Places) -> Pace:
-    recipe, machine, data = _read(order, places)
+    recipe, machine, data = read(order, places)
     machine.prepare()
-    _timed(recipe, WARM_UP, machine, data)
-    clock, images, evaluated = _timed(recipe, TIMED, machine, data)
-    return Pace(clock["train"] / min(TIMED, _steps(recipe, len(data.train))), clock["evaluate"] / evaluated, clock.get("features", 0.0) / images)
+    timed(recipe, WARM_UP, machine, data)
+    clock, images, evaluated = timed(recipe, TIMED, machine, data)
+    return Pace(clock["train"] / min(TIMED, steps_of(recipe, len(data.train))), clock["evaluate"] / evaluated, clock.get("features", 0.0) / images)
 
 
-def _timed(recipe: Recipe, steps: int, machine: Machine, data: LoadedData) -> tuple[dict[str, float], int, int]:
+def timed(recipe: Recipe, steps: int, machine: Machine, data: LoadedData) -> tuple[dict[str, float], int, int]:
     """Seconds by purpose of a short training on few images, how many those are, and how many were evaluated; nothing of it is kept."""
     with tempfile.TemporaryDirectory(prefix="contrast-probe-") as folder:
         training = _short(recipe, steps, machine, data, Path(folder))
@@ -119,13 +119,13 @@ def short_training(order: Order, places: Places, steps: int, folder: Path) -> Tr
     Raises:
         InputError: its data is missing.
     """
-    recipe, machine, data = _read(order, places)
+    recipe, machine, data = read(order, places)
     machine.prepare()
     return _short(recipe, steps, machine, data, folder)
 
 
 def _short(recipe: Recipe, steps: int, machine: Machine, data: LoadedData, folder: Path) -> Training:
-    budget = min(steps, _steps(recipe, len(data.train)))
+    budget = min(steps, steps_of(recipe, len(data.train)))
     few = _few(data, recipe.batch_size * budget, folder)
     short = recipe.model_copy(update={"steps": budget, "evaluate": None})
     run = folder / "run"
@@ -144,19 +144,21 @@ def _first(part: Part, count: int) -> Part:
     return Part(part.pixels[:count], part.labels[:count], part.keys[:count], part.ids[:count], part.classes)
 
 
-def _read(order: Order, places: Places) -> tuple[Recipe, Machine, LoadedData]:
+def read(order: Order, places: Places) -> tuple[Recipe, Machine, LoadedData]:
+    """What an order says: its recipe, the plan of the machine for it, and its data."""
     recipe = Recipe.parse(order.recipe, trust=True)
     machine = Machine.from_lock(order.machine).for_recipe(recipe)
     return recipe, machine, data_of(recipe, places, machine.device, order.split)
 
 
-def _steps(recipe: Recipe, train: int) -> int:
+def steps_of(recipe: Recipe, train: int) -> int:
+    """Optimizer steps of a run with so many training images."""
     return recipe.steps if recipe.steps is not None else recipe.epochs * (train // recipe.batch_size)
 
 
 def _held(order: Order, places: Places) -> tuple[int, int, int]:
     """Images that train, choose and judge."""
-    _, _, data = _read(order, places)
+    _, _, data = read(order, places)
     return len(data.train), len(data.validation), len(data.test)
 
 
@@ -164,7 +166,7 @@ def _seconds(order: Order, pace: Pace, held: tuple[int, int, int]) -> float:
     recipe = Recipe.parse(order.recipe, trust=True)
     train, validation, test = held
     watched = test if recipe.evaluate is not None and recipe.evaluate.test_every_epoch else 0
-    steps = _steps(recipe, train)
+    steps = steps_of(recipe, train)
     epochs = math.ceil(steps / max(1, train // recipe.batch_size))
     passes = PASSES[recipe.evaluate.views] if recipe.evaluate is not None else 1
     spared = recipe.evaluate is not None and not recipe.evaluate.train

@@ -239,6 +239,11 @@ class AugmentIngredient(Ingredient):
             Images and labels of the same shapes and dtypes.
         """
 
+    @property
+    def mixes(self) -> bool:
+        """Whether an image may take something of others in its batch; those that don't are applied to several batches at once."""
+        return False
+
     def prepare(self, images: Images) -> AugmentFunction:
         """Bind what must be known of the data first; most augmentations need nothing."""
         return self.apply

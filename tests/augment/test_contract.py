@@ -31,7 +31,7 @@ every_augmentation = pytest.mark.parametrize("settings", EVERY, ids=[f"{each['us
 
 
 def mixes(item: AugmentIngredient) -> bool:
-    return bool(getattr(item, "mixes", False))
+    return item.mixes
 
 
 @every_augmentation

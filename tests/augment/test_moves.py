@@ -31,7 +31,7 @@ def one_after_the_other(steps: list[dict[str, Any]], images: Tensor, drawn: keye
 
 def together(steps: list[dict[str, Any]], images: Tensor, every: list[keyed.Draws]) -> list[Tensor]:
     """What the one function for all steps makes of a batch, draws after draws."""
-    ((function, at_evaluation),) = merged([augment(**step) for step in steps], images_of(images))
+    ((function, at_evaluation, _),) = merged([augment(**step) for step in steps], images_of(images))
     assert not at_evaluation
     return [function(images, labels(len(images)), drawn)[0] for drawn in every]
 
@@ -74,9 +74,9 @@ def test_batches_that_are_kept_do_not_change_when_the_memory_is_used_again() -> 
 def test_only_neighbors_are_joined_and_the_others_keep_their_place() -> None:
     steps = [augment(use=name) for name in ("crop", "flip", "grayscale", "vflip", "normalize")]
     bound = merged(steps, images_of(batch()))
-    assert [always for _, always in bound] == [False, False, False, True]
-    assert bound[1][0] == steps[2].apply
-    assert bound[2][0] == steps[3].apply
+    assert [step.always for step in bound] == [False, False, False, True]
+    assert bound[1].function == steps[2].apply
+    assert bound[2].function == steps[3].apply
 
 
 def test_image_too_small_to_be_reflected_is_told_as_by_the_step_alone() -> None:

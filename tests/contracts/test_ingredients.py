@@ -165,7 +165,7 @@ class TestAugmentations:
         torch.random.set_rng_state(state)
 
     def test_an_image_comes_out_the_same_alone_or_in_any_batch(self, name: str) -> None:
-        if getattr(made("augment", name), "mixes", False):
+        if made("augment", name).mixes:
             pytest.skip("takes from other images; tests/augment holds what it promises")
         images, draws = self.batch()
         whole, _ = self.applied(name, images, draws)
@@ -176,7 +176,7 @@ class TestAugmentations:
         assert torch.equal(alone[0], whole[7])
 
     def test_equal_images_of_one_batch_come_out_different_unless_it_holds_at_evaluation_too(self, name: str) -> None:
-        if getattr(made("augment", name), "mixes", False):
+        if made("augment", name).mixes:
             pytest.skip("takes from other images; tests/augment holds what it promises")
         images, draws = self.batch()
         out, _ = self.applied(name, images[:1].expand(len(images), -1, -1, -1), draws)

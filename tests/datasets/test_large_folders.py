@@ -43,7 +43,7 @@ READING = """
 import resource, sys
 import numpy as np
 from contrast import catalog
-from contrast.engine.batches import Batches, Part
+from contrast.engine.batches import Batches, Bound, Part
 from contrast.engine.machine import resolve
 from contrast.engine.streamed import Workers
 from contrast.protocols import Places
@@ -54,7 +54,7 @@ before = peak()
 images = catalog.parse("data", {"use": "folder", "path": sys.argv[1], "size": 224, "stream": True}).read(Places())
 images.fingerprint, images.own_statistics
 part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
-for pixels, _ in Batches(part, [], 64, 0, resolve()).of_epoch(0):
+for pixels, _ in Batches(part, Bound(), 64, 0, resolve()).of_epoch(0):
     pass
 print(peak() - before, images.pixels.nbytes)
 """

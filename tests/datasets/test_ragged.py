@@ -226,7 +226,7 @@ class TestCut:
 class TestTraining:
     def batches(self, images: Images, *more: dict[str, Any], **crop: Any) -> Batches:
         part = Part.of(images, np.arange(len(images)), images.labels, "cpu")
-        steps, _ = bound([catalog.parse("augment", each) for each in ({"use": "random_resized_crop", **crop}, *more)], images)
+        steps = bound([catalog.parse("augment", each) for each in ({"use": "random_resized_crop", **crop}, *more)], images)
         return Batches(part, steps, 8, 3, resolve())
 
     def test_batches_hold_each_images_own_box_out_of_all_of_its_pixels(self, root: Path) -> None:

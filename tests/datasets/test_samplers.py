@@ -16,7 +16,7 @@ from tests.engine.made import begun, small
 from torch import Tensor
 
 from contrast import catalog, keyed
-from contrast.engine.batches import Batches, Part
+from contrast.engine.batches import Batches, Bound, Part
 from contrast.engine.machine import resolve
 from contrast.engine.sampling import Order, Weighted, earlier, order_of
 from contrast.engine.training import LoadedData
@@ -159,7 +159,7 @@ def test_earlier_showings_are_counted(values: list[int]) -> None:
 def batches(data: LoadedData, size: int, **given: Any) -> Batches:
     crop: Any = catalog.parse("augment", {"use": "crop", "padding": 3})
     assert isinstance(crop, AugmentIngredient)
-    return Batches(data.train, [crop.apply], size, 0, resolve(), order(data, size, **given))
+    return Batches(data.train, Bound([crop.apply]), size, 0, resolve(), order(data, size, **given))
 
 
 def test_an_image_that_comes_again_is_augmented_anew() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from contrast import Recipe, catalog
 from contrast.archives import stretches
 from contrast.datasets.shards import Shards
-from contrast.engine.batches import Batches
+from contrast.engine.batches import Batches, Bound
 from contrast.engine.machine import resolve
 from contrast.engine.streamed import Workers
 from contrast.engine.training import load
@@ -185,11 +185,11 @@ def test_a_training_reads_them_and_one_that_changes_is_named(root: Path, monkeyp
     monkeypatch.setattr(Workers, "_number", lambda self: 0)
     recipe = Recipe(data={"use": "shards", "path": str(root), "size": 16, "validation": 4, "test": 4}, model="mlp")
     data, again = (load(recipe, Places(), "cpu") for _ in range(2))
-    images, labels = next(Batches(data.train, [], 22, 0, resolve()).of_epoch(0))
+    images, labels = next(Batches(data.train, Bound(), 22, 0, resolve()).of_epoch(0))
     assert images.shape == (22, 3, 16, 16)
-    other, _ = next(Batches(again.train, [], 22, 0, resolve()).of_epoch(0))
+    other, _ = next(Batches(again.train, Bound(), 22, 0, resolve()).of_epoch(0))
     assert torch.equal(images, other)
     assert labels.sum(0).tolist() == [11, 11]
     os.utime(root / "flowers-000001.tar", (1, 1))
     with pytest.raises(RunFailed, match=r"flowers-000001\.tar: has changed"):
-        list(Batches(data.train, [], 11, 0, resolve()).of_epoch(1))
+        list(Batches(data.train, Bound(), 11, 0, resolve()).of_epoch(1))

@@ -25,7 +25,7 @@ import contrast as ct
 from contrast import Recipe, catalog, streamed
 from contrast.datasets.folder import Folder
 from contrast.decode import decode
-from contrast.engine.batches import Batches
+from contrast.engine.batches import Batches, Bound
 from contrast.engine.machine import resolve
 from contrast.engine.streamed import Streamed, Workers
 from contrast.engine.training import LoadedData, Training, load
@@ -83,7 +83,7 @@ def source(root: Path, **more: object) -> Folder:
 
 
 def epochs(data: LoadedData, count: int = 2, batch_size: int = 7) -> list[torch.Tensor]:
-    batches = Batches(data.train, [], batch_size, 3, resolve())
+    batches = Batches(data.train, Bound(), batch_size, 3, resolve())
     return [images.clone() for epoch in range(count) for images, _ in batches.of_epoch(epoch)]
 
 
@@ -104,7 +104,7 @@ def test_batches_parts_statistics_and_fingerprint_are_those_of_the_stored_set(ro
 @pytest.mark.usefixtures("here")
 def test_an_epoch_taken_up_in_its_middle_and_one_left_there_go_on_rightly(root: Path) -> None:
     stored, read = both(root)
-    kept, lazy = (Batches(data.train, [], 5, 0, resolve()) for data in (stored, read))
+    kept, lazy = (Batches(data.train, Bound(), 5, 0, resolve()) for data in (stored, read))
     next(lazy.of_epoch(0))
     one, other = lazy.of_epoch(1, start=2), lazy.of_epoch(2)
     wanted = list(kept.of_epoch(1, start=2)), list(kept.of_epoch(2))

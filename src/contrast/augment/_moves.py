@@ -84,16 +84,24 @@ class Moving(Protocol):
         """What it does to images of a size."""
 
 
-def merged(steps: Sequence[AugmentIngredient], images: Images) -> list[tuple[AugmentFunction, bool]]:
-    """Bind steps to the data, neighbors that move whole pixels as one: functions, and whether each holds at evaluation too."""
-    found: list[tuple[AugmentFunction, bool]] = []
+class Step(NamedTuple):
+    """A step bound to the data; whether it holds at evaluation too; and whether images may take something of each other."""
+
+    function: AugmentFunction
+    always: bool = False
+    mixes: bool = False
+
+
+def merged(steps: Sequence[AugmentIngredient], images: Images) -> list[Step]:
+    """Bind steps to the data, neighbors that move whole pixels as one."""
+    found: list[Step] = []
     for _, neighbors in groupby(steps, lambda step: isinstance(step, Moving)):
         group = list(neighbors)
         moving = [step for step in group if isinstance(step, Moving)]
         if len(moving) > 1:
-            found.append((_all_at_once(moving), False))
+            found.append(Step(_all_at_once(moving)))
         else:
-            found += [(step.prepare(images), step.always) for step in group]
+            found += [Step(step.prepare(images), step.always, step.mixes) for step in group]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
@@ -27,7 +27,9 @@ class Cutmix(AugmentIngredient):
     a rectangle of its own; the paper draws one a batch.
     """
 
-    mixes: ClassVar[bool] = True
+    @property
+    def mixes(self) -> bool:
+        return True
 
     alpha: float = Field(default=1.0, ge=0.01, le=100, description="both parameters of the Beta distribution: 1 is uniform")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
@@ -24,7 +24,9 @@ class Mixup(AugmentIngredient):
     its own; the paper draws one a batch. Blended bytes are rounded to the nearest, labels are not.
     """
 
-    mixes: ClassVar[bool] = True
+    @property
+    def mixes(self) -> bool:
+        return True
 
     alpha: float = Field(default=0.2, ge=0.01, le=100, description="both parameters of the Beta distribution: small blends little, 1 is uniform")
 

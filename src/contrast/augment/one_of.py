@@ -56,7 +56,7 @@ class OneOf(AugmentIngredient):
     @property
     def mixes(self) -> bool:
         """Whether an image may take something of another one."""
-        return any(_mixes(option) for option in self.options)
+        return any(option.mixes for option in self.options)
 
     def prepare(self, images: Images) -> AugmentFunction:
         """Bind what the options must know of the data."""
@@ -78,7 +78,7 @@ class OneOf(AugmentIngredient):
         choice, out, rows = self.choice(draws), images, labels
         for number, (option, function) in enumerate(zip(self.options, functions, strict=True)):
             chosen, own = choice == number, draws.within("one_of", number)
-            if _mixes(option):  # partners are found in the whole batch
+            if option.mixes:  # partners are found in the whole batch
                 mixed, blended = function(images, labels, own)
                 out, rows = torch.where(chosen[:, None, None, None], mixed, out), torch.where(chosen[:, None], blended, rows)
             else:
@@ -88,10 +88,6 @@ class OneOf(AugmentIngredient):
 
 def _of_images(function: AugmentFunction) -> Any:
     return lambda images, labels, keys: function(images, labels, Draws(keys))[0]
-
-
-def _mixes(option: AugmentIngredient) -> bool:
-    return bool(getattr(option, "mixes", False))
 
 
 def _option(item: Any, where: str) -> Any:

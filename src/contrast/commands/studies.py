@@ -27,7 +27,7 @@ def run(
     *changes: str,
     runs: Path | None = None,
     data: Path | None = None,
-    executor: Literal["inline", "local", "stacked"] = "inline",
+    executor: Literal["inline", "local", "stacked", "fastest"] = "inline",
     workers: int | None = None,
     dry_run: Quiet = False,
     profile: Quiet = False,
@@ -49,7 +49,8 @@ def run(
     data
         Where data sets lie; then $CONTRAST_DATA and the user's cache folder are searched.
     executor
-        inline: one run after another; local: several processes side by side; stacked: networks of one shape as one, for small networks on a GPU.
+        inline: one run after another; local: several processes side by side; stacked: networks of one shape as one, for small networks on a GPU;
+        fastest: what a short trial of these finds.
     workers
         Runs at a time: processes of the local executor (2), networks of the stacked one (8).
     dry_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _DRAWN_TOGETHER = 32
 """Batches whose random numbers are computed at once: those of one batch are many small tensors."""
+_AUGMENTED_TOGETHER = 1 << 20
+"""Bytes of small batches that are gathered and augmented at once, for the same reason; more fall out of a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Batches:
 
     Args:
         part: the training images.
-        steps: the augmentations, bound to the data, in order.
+        steps: the augmentations, bound to the data (`bound`).
         batch_size: images in one batch, at most as many as there are.
         seed: the run's.
         machine: the plan.
@@ -92,7 +94,7 @@ class Batches:
     def __init__(
         self,
         part: Part,
-        steps: Sequence[AugmentFunction],
+        steps: Bound,
         batch_size: int,
         seed: int,
         machine: Machine,
@@ -102,8 +104,9 @@ class Batches:
         self.part, self.steps, self.batch_size, self.seed, self.machine = part, steps, batch_size, seed, machine
         self.order = Shuffled(part.keys) if order is None else order
         self.clock = Clock({}) if clock is None else clock
-        self._cut = steps[0] if isinstance(part.pixels, RaggedPixels) and steps and isinstance(steps[0], Cut) else None
-        self._steps = steps if self._cut is None else steps[1:]
+        first = next(iter(steps.of_images), None)
+        self._cut = first if isinstance(part.pixels, RaggedPixels) and isinstance(first, Cut) else None
+        self._of_images = steps.of_images if self._cut is None else steps.of_images[1:]
         self._rows = torch.eye(part.classes, device=part.pixels.device)
 
     def __len__(self) -> int:
@@ -115,14 +118,36 @@ class Batches:
         order, earlier = self.order.of_epoch(self.seed, epoch)
         if isinstance(self.part.pixels, Streamed):
             self.part.pixels.expect(order[: len(self) * self.batch_size])
-        for number, draws in enumerate(self._draws(epoch, start, order, earlier), start):
-            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            with self.clock.on("load"):
-                images = laid_out(self._gathered(chosen, draws), self.machine)
-                labels = self._rows.index_select(0, self.part.labels.index_select(0, chosen))
-            for step in self._steps:
-                images, labels = step(images, labels, draws)
-            yield images, labels
+        number, size = start, self._together * self.batch_size
+        for drawn in self._draws(epoch, start, order, earlier):
+            of_batches = iter(drawn.batches(self.batch_size))
+            for draws in drawn.batches(size):
+                chosen = order[number * self.batch_size : number * self.batch_size + len(draws)]
+                for images, labels in zip(*(torch.split(each, self.batch_size) for each in self._augmented(chosen, draws)), strict=True):
+                    yield self._mixed(images, labels, next(of_batches))
+                    number += 1
+
+    def _augmented(self, chosen: Tensor, draws: keyed.Draws) -> tuple[Tensor, Tensor]:
+        """The images at some positions, of one or several batches, after the steps that treat each by itself; and their label rows."""
+        with self.clock.on("load"):
+            images = laid_out(self._gathered(chosen, draws), self.machine)
+            labels = self._rows.index_select(0, self.part.labels.index_select(0, chosen))
+        for step in self._of_images:
+            images, labels = step(images, labels, draws)
+        return images, labels
+
+    def _mixed(self, images: Tensor, labels: Tensor, draws: keyed.Draws) -> tuple[Tensor, Tensor]:
+        for step in self.steps.of_batches:
+            images, labels = step(images, labels, draws)
+        return images, labels
+
+    @property
+    def _together(self) -> int:
+        """Batches that are gathered and augmented at once."""
+        if not isinstance(self.part.pixels, Tensor):  # what is read as it is needed
+            return 1
+        size = self.batch_size * self.part.pixels[:1].nbytes
+        return max(1, min(_DRAWN_TOGETHER, _AUGMENTED_TOGETHER // size))
 
     def _gathered(self, chosen: Tensor, draws: keyed.Draws) -> Tensor:
         """The images at some positions, ``uint8 [B, H, W, C]``; of those that keep their own sizes, the boxes of the first step."""
@@ -132,11 +157,11 @@ class Batches:
         return pixels.cut(chosen, self._cut.boxes(draws, *pixels.sizes(chosen)))
 
     def _draws(self, epoch: int, start: int, order: Tensor, earlier: Tensor | None) -> Iterator[keyed.Draws]:
-        """The draws of each batch from `start` on."""
+        """The draws of the batches from `start` on, of many batches together."""
         for first in range(start, len(self), _DRAWN_TOGETHER):
             some = slice(first * self.batch_size, min(first + _DRAWN_TOGETHER, len(self)) * self.batch_size)
             occurrence = 0 if earlier is None else earlier[some]
-            yield from keyed.Draws.of(self.seed, epoch, self.part.keys.index_select(0, order[some]), occurrence).batches(self.batch_size)
+            yield keyed.Draws.of(self.seed, epoch, self.part.keys.index_select(0, order[some]), occurrence)
 
 
 def laid_out(pixels: Tensor, machine: Machine) -> Tensor:
@@ -146,14 +171,30 @@ def laid_out(pixels: Tensor, machine: Machine) -> Tensor:
     return pixels.permute(0, 3, 1, 2).contiguous(memory_format=machine.format)
 
 
-def bound(augment: Sequence[AugmentIngredient], training: Images) -> tuple[list[AugmentFunction], list[AugmentFunction]]:
-    """Bind augmentations to the training images: (all of them, those that hold at evaluation too).
+class Bound(NamedTuple):
+    """Augmentations bound to the data, in order.
+
+    Attributes:
+        of_images: those that treat each image by itself, up to the first that does not.
+        of_batches: that one and all after it.
+        always: those of both that hold at evaluation too.
+    """
+
+    of_images: Sequence[AugmentFunction] = ()
+    of_batches: Sequence[AugmentFunction] = ()
+    always: Sequence[AugmentFunction] = ()
+
+
+def bound(augment: Sequence[AugmentIngredient], training: Images) -> Bound:
+    """Bind augmentations to the training images.
 
     Raises:
         InputError: the images keep their own sizes, and the first step does not bring them to one.
     """
     steps = merged(augment, training)
-    if isinstance(training.pixels, Ragged) and not (steps and isinstance(steps[0][0], Cut)):
+    if isinstance(training.pixels, Ragged) and not (steps and isinstance(steps[0].function, Cut)):
         right = "let random_resized_crop stand first, or take data.resize: crop"
         raise InputError("the images keep their own sizes, and the first augmentation does not bring them to one", where="augment", right=right)
-    return [function for function, _ in steps], [function for function, always in steps if always]
+    alone = next((number for number, step in enumerate(steps) if step.mixes), len(steps))
+    functions = [step.function for step in steps]
+    return Bound(functions[:alone], functions[alone:], [step.function for step in steps if step.always])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from contrast import catalog, exclusions, keyed, networks
 from contrast.cautions import cautions
 from contrast.engine import features, mc_dropout, rate_finder
-from contrast.engine.batches import Batches, Part, bound
+from contrast.engine.batches import Batches, Bound, Part, bound
 from contrast.engine.clock import Clock
 from contrast.engine.evaluate import Evaluator, Outcomes
 from contrast.engine.learning import Learning
@@ -148,14 +148,14 @@ class Training:
         clock, classes = Clock({}), len(data.classes)
         model, loaded = initial_model(recipe, machine, data)
         mc_dropout.check(recipe, model)
-        augment, always = bound(recipe.augment, data.training_images)
-        evaluator, whole = Evaluator(always, machine, recipe.evaluate.views if recipe.evaluate is not None else "none"), None
+        augment = bound(recipe.augment, data.training_images)
+        evaluator, whole = Evaluator(augment.always, machine, recipe.evaluate.views if recipe.evaluate is not None else "none"), None
         if loaded is None:
             recipe.model.settle(model, evaluator.inputs(data.train, SETTLING_IMAGES))
         with clock.on("features"):
             kept = features.once(recipe, model, data, evaluator) if once else None
         if kept is not None:
-            whole, (model, data), augment, evaluator = model, kept, [], Evaluator([], machine)
+            whole, (model, data), augment, evaluator = model, kept, Bound(), Evaluator([], machine)
         learning = Learning(recipe, model, classes, fused=machine.device in ("cpu", "cuda"))
         state = initial_state(recipe, machine, model, learning.optimizer)
         state.whole, state.seconds = whole, clock.seconds
