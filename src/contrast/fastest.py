@@ -93,7 +93,7 @@ def named(executor: ExecutorIngredient) -> str:
 
 def told(executor: ExecutorIngredient, tries: Sequence[Tried]) -> str:
     """A line that says what was chosen, and beside what."""
-    return f"carried out {named(executor)}; tried: {'; '.join(map(str, tries)) or 'nothing, since nothing else fits'}"
+    return f"executor: {named(executor)}; tried: {'; '.join(map(str, tries)) or 'nothing, since nothing else fits'}"
 
 
 def _executor(name: str, **settings: Any) -> ExecutorIngredient:

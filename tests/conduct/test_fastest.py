@@ -71,7 +71,7 @@ def test_a_study_that_was_begun_keeps_its_threads(tmp_path: Path, capsys: pytest
     carry_out(asked(seeds=1), Doing.of(asked(seeds=1), runs=tmp_path, level="quiet"))
     monkeypatch.setattr("contrast.fastest.cores", lambda: 2)
     assert Doing.of(asked(seeds=3), runs=tmp_path, executor="fastest").executor == LOCAL
-    assert "carried out local with 2 runs at a time; tried: nothing" in capsys.readouterr().err
+    assert "executor: local with 2 runs at a time; tried: nothing" in capsys.readouterr().err
 
 
 def test_a_study_with_nothing_left_is_not_tried(tmp_path: Path) -> None:
