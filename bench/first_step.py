@@ -1,4 +1,4 @@
-"""`contrast run quickstart`, with a word on standard output when the first training step is done; `speed.py` times it."""
+"""`contrast run STUDY`, with a word on standard output when the first training step is done; `speed.py` times it."""
 
 import sys
 
@@ -31,4 +31,4 @@ if __name__ == "__main__":
         return made
 
     prepare.prepare = prepared
-    sys.exit(cli.main(["run", "quickstart", "--runs", sys.argv[1], "--quiet"]))
+    sys.exit(cli.main(["run", sys.argv[1], "--runs", sys.argv[2], "--quiet"]))

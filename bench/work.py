@@ -4,6 +4,7 @@ Subjects do the same work: net, data, batch size and augmentation of a row of th
 
 * contrast   what a user gets: our loop, rows and all, machine plan as resolved
 * bare       forward, backward, update on one fixed batch in the same plan: what our loop is held against
+* over-bare  the share of our loop's time that bare steps would take, both in one process, taking turns (no speed)
 * evaluate   our evaluation of 10,000 images, and `plain-evaluate` the plain loop's
 * operations floating-point operations of training on one image (no speed)
 * peak-bf16, peak-fp32: operations a second of one large convolution, forward and backward: what the machine can do
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -118,6 +120,39 @@ def bare(name: str, seconds: float) -> float:
             return watch.images_per_second
 
 
+def over_bare(name: str, seconds: float) -> float:
+    """Bare steps' time over our loop's for as many steps, the median of turns; each has a model and an optimizer of its own."""
+    training, other = training_of(name), training_of(name)
+    images, labels = next(iter(other.batches.of_epoch(0)))
+    kept, ratios = training.keep_now_and_then, list[float]()
+    state, began, done, turn = other.state, time.perf_counter(), 0, 10
+    end = began + 2 * seconds
+
+    def stepped() -> None:
+        nonlocal began, done, turn
+        kept()
+        done += 1
+        if done < turn:
+            return
+        looped, began = time.perf_counter() - began, time.perf_counter()
+        for _ in range(turn):
+            gradients(state.model, other.recipe.loss, images, labels, other.machine)
+            change(state.model, state.optimizer)
+        bare_took = time.perf_counter() - began
+        ratios.append(bare_took / looped)
+        if time.perf_counter() > end:
+            raise Enough
+        began, done, turn = time.perf_counter(), 0, max(2, round(turn * 0.5 / looped))
+
+    from contrast.engine.step import change, gradients
+
+    state.model.train()
+    training.keep_now_and_then = stepped
+    with contextlib.suppress(Enough):
+        training.recipe.loop.train(training)
+    return statistics.median(ratios[1:])  # the first turn is warm-up
+
+
 def evaluate(name: str, seconds: float) -> float:
     training = training_of(name)
     part = training.data.test
@@ -175,6 +210,7 @@ OURS = {
     "peak-fp32": lambda name, seconds: peak("fp32", seconds),
     "contrast": contrast,
     "bare": bare,
+    "over-bare": over_bare,
     "evaluate": evaluate,
     "plain-evaluate": plain_evaluate,
 }

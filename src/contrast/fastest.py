@@ -8,7 +8,7 @@ import functools
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,13 +63,14 @@ def fastest(plan: Plan, folder: StudyFolder, places: Places, *, relock: bool = F
         InputError: the study can't be carried out.
     """
     inline = _executor("inline")
-    prepared = prepare(plan, folder, places, inline, relock=relock)
-    alike = _commonest(prepared.orders)
-    fitting = [executor for executor in _candidates(prepared, len(alike)) if relock or _keeps(executor, folder)]
+    prepared = functools.partial(prepare, plan, folder, places, relock=relock)
+    checked = prepared(inline)
+    alike = _commonest(checked.orders)
+    fitting = [executor for executor in _candidates(checked, len(alike)) if relock or _keeps(executor, folder)]
     if len(fitting) < 2:
         return next(iter(fitting), inline), []
     steps = _steps(alike[0], places)
-    tries = [_tried(executor, steps, alike[0], plan, folder, places, relock) for executor in fitting]
+    tries = [_tried(executor, prepared, alike[0], steps) for executor in fitting]
     return chosen(tries), tries
 
 
@@ -134,10 +135,10 @@ def _steps(order: Order, places: Places) -> int:
     return min(steps_of(recipe, len(data.train)), MOST_STEPS, max(TIMED, math.ceil(SECONDS * TIMED / seconds)))
 
 
-def _tried(executor: ExecutorIngredient, steps: int, like: Order, plan: Plan, folder: StudyFolder, places: Places, relock: bool) -> Tried:
+def _tried(executor: ExecutorIngredient, prepared: Callable[[ExecutorIngredient], Prepared], like: Order, steps: int) -> Tried:
     """Carry out as many runs as the executor has at a time, all of one network, seeds of their own; together where they are processes."""
     try:
-        machine = prepare(plan, folder, places, executor, relock=relock).orders[0].machine
+        machine = prepared(executor).orders[0].machine
     except InputError as error:  # an object of this process, say, which no other has
         return Tried(executor, None, f"does not fit: {error.what}")
     together, found = executor.side_by_side, list[Event]()

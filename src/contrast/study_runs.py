@@ -79,7 +79,10 @@ class StudyRuns:
         return list(self._planned)
 
     def status(self) -> pd.DataFrame:
-        """One row a planned run: arm, seed, status, epoch reached, epochs (of how many), seconds so far, cause of a failure."""
+        """One row a planned run: arm, seed, status, epoch reached, epochs (of how many), seconds so far, cause of a failure.
+
+        A run that stands at a rung of a pruned study is *waiting*.
+        """
         import pandas as pd
 
         columns = ["arm", "seed", "status", "epoch", "epochs", "seconds", "cause", "folder"]
@@ -89,17 +92,22 @@ class StudyRuns:
         rows = run.rows("epochs.csv", RunFolder.EPOCHS)
         last = rows.iloc[-1] if len(rows) else None
         seconds = run.summary["seconds"] if run.summary else (float(last["seconds"]) if last is not None else 0.0)
-        status = run.status
+        status, reached = run.status, int(last["epoch"]) if last is not None else 0
         return {
             "arm": run.arm,
             "seed": run.seed,
-            "status": status,
-            "epoch": int(last["epoch"]) if last is not None else 0,
+            "status": "waiting" if status == "interrupted" and reached in self._rungs else status,
+            "epoch": reached,
             "epochs": self._epochs_of(run),
             "seconds": seconds,
             "cause": str((run.failure or {}).get("cause", "")) if status == "failed" else "",
             "folder": run.folder.name,
         }
+
+    @property
+    def _rungs(self) -> list[int]:
+        """Epochs after which runs of a pruned study wait for each other."""
+        return list(designs_of(self.lock, "prune").get("rungs", ()))
 
     def _epochs_of(self, run: RunFiles) -> int | None:
         """How many epochs a run was given, or None where its budget is in steps."""

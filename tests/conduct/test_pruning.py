@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import contrast as ct
+from contrast import conduct
 from contrast.designs import Prune
 from contrast.doors import Doing, carry_out, plan
 from contrast.engine.training import Training
@@ -21,6 +23,7 @@ from contrast.pruning import figure_at, going_on
 from contrast.report.plan import lines
 from contrast.results import Results, load
 from contrast.rungs import families
+from contrast.store import StudyFolder
 
 BASE = {
     "data": {"use": "mnist5k"},
@@ -65,6 +68,22 @@ def _without_times(path: Path) -> Any:
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return carried_out(study(), tmp_path_factory.mktemp("runs") / "pruned")
+
+
+def test_a_run_at_a_rung_is_told_to_wait_and_not_to_be_interrupted(tmp_path: Path) -> None:
+    doing = Doing.of(study(), runs=tmp_path, level="quiet")
+    prepared = plan(study(), doing)
+    conduct.write_down(prepared, StudyFolder(tmp_path), doing.places)
+    conduct.carry_out(replace(prepared.orders[0], until_epoch=prepared.lock["designs"]["prune"]["rungs"][0]), lambda event: None)
+    status = Results(tmp_path).status()
+    assert status["status"].tolist() == ["waiting", *["planned"] * (len(status) - 1)]
+
+
+def test_stacked_runs_are_pruned_like_runs_one_by_one(pruned: Results, tmp_path: Path) -> None:
+    stacked = carried_out(study(), tmp_path, executor="stacked")
+    assert stacked.status()[["arm", "seed", "status", "epoch"]].equals(pruned.status()[["arm", "seed", "status", "epoch"]])
+    one, other = (results.runs()["last_validation_loss"].tolist() for results in (stacked, pruned))
+    assert one == pytest.approx(other, rel=1e-4)
 
 
 @pytest.fixture(scope="module")

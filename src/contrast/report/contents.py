@@ -129,8 +129,9 @@ def unfinished(study: StudyTables) -> str:
     """A sentence where runs are still to come, else nothing."""
     status = study.status().drop_duplicates("folder")
     counts = status["status"].value_counts()
-    open_ones = [f"{counts[word]} {word}" for word in ("running", "interrupted", "planned", "failed") if word in counts]
-    ended = len(status) - sum(int(counts.get(word, 0)) for word in ("running", "interrupted", "planned", "failed"))
+    to_come = ("running", "waiting", "interrupted", "planned", "failed")
+    open_ones = [f"{counts[word]} {word}" for word in to_come if word in counts]
+    ended = len(status) - sum(int(counts.get(word, 0)) for word in to_come)
     if not open_ones:
         return ""
     begins, ends = ("Running: ", " This page does not refresh itself; load it again to see more.") if "running" in counts else ("", "")

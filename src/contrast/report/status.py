@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from contrast.results import Results
 
+STATES = ("finished", "diverged", "pruned", "running", "waiting", "interrupted", "failed", "planned")
+
 
 def render(results: Results, console: Console) -> None:
     """Print a study's standing, a line for each run that is not finished, and the totals."""
@@ -31,9 +33,7 @@ def lines(status: pd.DataFrame) -> list[str]:
     """
     distinct = status.drop_duplicates("folder")
     counts = distinct["status"].value_counts()
-    total = ", ".join(
-        f"{counts[name]} {name}" for name in ("finished", "diverged", "pruned", "running", "interrupted", "failed", "planned") if name in counts
-    )
+    total = ", ".join(f"{counts[name]} {name}" for name in STATES if name in counts)
     rows = [_row(row) for row in distinct.to_dict("records") if row["status"] != "finished"]
     left = seconds_left(distinct)
     rest = [f"about {clock(left)} of run time left"] if left else []
