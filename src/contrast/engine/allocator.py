@@ -31,16 +31,27 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library took it: glibc's does; others are left as they are.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallopt"):  # musl has no such setting
+    libc = _glibc()
+    if libc is None:
         return False
     kept = bool(libc.mallopt(M_TRIM_THRESHOLD, NEVER)) and bool(libc.mallopt(M_MMAP_THRESHOLD, NEVER))
     if kept:
         _mark_for_large_pages(libc)  # a block of this size is of the heap only as long as none is mapped by itself
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
     return kept
+
+
+def give_back_freed_memory() -> None:
+    """Return what was freed and kept to the kernel, where a process begins with something else: one run after another."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The process's C library; None where it is another than glibc, which has not these settings."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return libc if hasattr(libc, "mallopt") else None
 
 
 def _mark_for_large_pages(libc: ctypes.CDLL) -> None:
