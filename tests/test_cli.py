@@ -213,7 +213,7 @@ class TestWrongWords:
             (["r\x1b[31mnu"], 'Unknown command "r\\x1b[31mnu".'),
             (["run"], 'Command "run" parameter STUDY requires an argument.'),
             (["run", "s.yaml", "--no-such"], "Unknown option: --no-such."),
-            (["run", "s.yaml", "--executor", "ray"], 'Invalid value "ray" for --executor. Choose from: "inline", "local", "stacked".'),
+            (["run", "s.yaml", "--executor", "ray"], 'Invalid value "ray" for --executor. Choose from: "inline", "local", "stacked", "fastest".'),
             (["run", "s.yaml", "--workers", "x"], 'Invalid value for --workers: unable to convert "x" into int.'),
             (["run", "s.yaml", "--workers", "2"], "--workers: is for runs side by side; add --executor local"),
             (["run", "s.yaml", "--executor", "local", "--workers", "0"], "--workers: 0 is wrong; it should be a whole number of at least 1 ("),
