@@ -148,10 +148,12 @@ def test_runs_are_found_by_words(look: Open, report: Report) -> None:
 @of_every_kind
 def test_every_table_and_figure_gives_its_numbers(look: Open, report: Report, kind: str) -> None:
     page = look(report(kind)).page
-    page.evaluate(OPEN_ALL)
     names = page.eval_on_selector_all("button[data-csv]", "all => all.map(one => one.dataset.csv)")
     assert {"results", "runs", "epochs"} < set(names)
-    for name in names:
+    for number, name in enumerate(names):
+        if number % 5 == 0:  # a page that saves ten files at once is asked about by the browser before the next
+            page = look(report(kind)).page
+            page.evaluate(OPEN_ALL)
         file, rows = saved(page, f'button[data-csv="{name}"]')
         assert file == f"{name}.csv"
         assert rows
