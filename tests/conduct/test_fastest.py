@@ -56,6 +56,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contrast.prepare.cores", lambda: 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_each_way_that_fits_is_tried_and_nothing_is_written_to_the_study(tmp_path: Path) -> None:
     folder = tmp_path / "runs"

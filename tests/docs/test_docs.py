@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -40,7 +41,12 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.blocks], ids=lambda page: page.name)
+def shown(page: Page) -> Any:
+    """A case of the test below; how-tos, of which there are many, wait for `make test-all`."""
+    return pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name.startswith("docs/how-to/") else [])
+
+
+@pytest.mark.parametrize("page", [shown(page) for page in PAGES if page.blocks])
 def test_what_a_page_shows_is_what_happens(page: Page, empty_folder: Path) -> None:
     pages.tell(page)
 

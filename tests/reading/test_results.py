@@ -227,6 +227,7 @@ def test_a_study_can_be_moved(folder: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(Results(moved).table(), before)
 
 
+@pytest.mark.slow
 def test_reading_comparing_and_reporting_with_every_figure_load_no_torch(everything: Results) -> None:
     code = (
         "import sys; from contrast.results import load; "
