@@ -1,6 +1,6 @@
 """Measure speed on this machine and write docs/benchmarks.md: ours beside a bare step, a plain loop and the peers, in one run.
 
-`make bench` or `python bench/speed.py [--seconds 5] [--rounds 2]`: some 40 minutes on two cores. Each measurement is a
+`make bench` or `python bench/speed.py [--seconds 5] [--rounds 2] [--parts loop many …]`: an hour on two cores. Each measurement is a
 process of its own; subjects are interleaved, and medians over rounds are compared. The first round finds the best peers, later
 ones measure these. All peers are measured on the small nets with flip + crop; elsewhere those that the goals need, and with
 `--everything` all of them in every round: hours. Needs CIFAR-10 and cats_vs_dogs

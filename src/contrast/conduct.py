@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contrast import study_file
+from contrast.engine.allocator import give_back_freed_memory
 from contrast.engine.finish import finish
 from contrast.engine.machine import RELOCK, Machine, forget_peak_memory
 from contrast.engine.training import Training
@@ -107,6 +108,7 @@ def _carried_out(order: Order, folder: RunFolder, listener: Any) -> dict[str, An
     recipe = Recipe.parse(order.recipe, trust=True)
     machine = Machine.from_lock(order.machine).for_recipe(recipe)
     machine.prepare()
+    give_back_freed_memory()  # of an earlier run in this process
     forget_peak_memory()
     data = data_of(recipe, Places(folders=order.places), machine.device, order.split)
     if data.fingerprint != order.fingerprint:

@@ -75,6 +75,7 @@ def test_a_study_that_was_begun_keeps_its_threads(tmp_path: Path, capsys: pytest
     assert "executor: local with 2 runs at a time; tried: nothing" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_a_study_with_nothing_left_is_not_tried(tmp_path: Path) -> None:
     carry_out(asked(), Doing.of(asked(), runs=tmp_path, level="quiet"))
     assert fastest(asked().plan(), StudyFolder(tmp_path), Places.usual(None))[1] == []

@@ -84,15 +84,11 @@ class Evaluator:
         before = model.training
         model.eval()
         with self.machine.autocast():
-            batches = self._batches(part)
-            first = views.logits(model, next(batches), over or self.views)
-            logits = first.new_empty(len(part), first.shape[1])  # one block: small ones kept between large ones would hold the heap in pieces
-            logits[: len(first)] = first
-            start = len(first)
-            for images in batches:
-                said = views.logits(model, images, over or self.views)
-                logits[start : start + len(said)] = said
-                start += len(said)
+            # One block: small ones, kept between large ones, would leave the heap in pieces (decision 11).
+            logits, start = torch.empty(len(part), part.classes, device=part.pixels.device), 0
+            for images in self._batches(part):
+                logits[start : start + len(images)] = views.logits(model, images, over or self.views)
+                start += len(images)
         model.train(before)
         return logits
 

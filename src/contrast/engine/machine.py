@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from contrast.engine.allocator import give_back_freed_memory, keep_freed_memory
+from contrast.engine.allocator import keep_freed_memory
 from contrast.errors import InputError
 from contrast.recipe import Recipe
 
@@ -171,8 +171,7 @@ def cores() -> int:
 
 
 def forget_peak_memory() -> None:
-    """Start the measurement of peak memory anew, where the system can (Linux, CUDA), without what earlier runs of the process have freed."""
-    give_back_freed_memory()
+    """Start the measurement of peak memory anew, where the system can (Linux, CUDA)."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
