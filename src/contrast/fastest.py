@@ -18,7 +18,7 @@ from contrast.errors import InputError, RunFailed
 from contrast.orders import Event, ExecutorIngredient, Order, Tell, kind_of
 from contrast.planned import Plan
 from contrast.prepare import Prepared, prepare
-from contrast.probe import TIMED, WARM_UP, read, steps_of, timed
+from contrast.probe import TIMED, WARM_UP, pace, read, steps_of, timed
 from contrast.protocols import Places
 from contrast.store import RunFolder, StudyFolder
 
@@ -128,11 +128,8 @@ def _keeps(executor: ExecutorIngredient, folder: StudyFolder) -> bool:
 
 def _steps(order: Order, places: Places) -> int:
     """Steps that a run by itself takes about a second for."""
-    recipe, machine, data = read(order, places)
-    machine.prepare()
-    timed(recipe, WARM_UP, machine, data)
-    seconds = timed(recipe, TIMED, machine, data)[0]["train"]
-    return min(steps_of(recipe, len(data.train)), MOST_STEPS, max(TIMED, math.ceil(SECONDS * TIMED / seconds)))
+    recipe, _, data = read(order, places)
+    return min(steps_of(recipe, len(data.train)), MOST_STEPS, max(TIMED, math.ceil(SECONDS / pace(order, places).step)))
 
 
 def _tried(executor: ExecutorIngredient, prepared: Callable[[ExecutorIngredient], Prepared], like: Order, steps: int) -> Tried:

@@ -64,7 +64,7 @@ def expected(prepared: Prepared, places: Places, executor: ExecutorIngredient) -
         executor: what will carry it out; its runs side by side are taken not to slow each other, but those in one process to take turns.
     """
     first = _first_orders(prepared)
-    paces = {shape: _pace(order, places) for shape, order in list(first.items())[:MOST_PROBES]}
+    paces = {shape: pace(order, places) for shape, order in list(first.items())[:MOST_PROBES]}
     if not paces:
         return Expected(0.0, 0, 0)
     held = {split: _held(order, places) for split, order in {order.split: order for order in prepared.orders}.items()}
@@ -95,7 +95,8 @@ def _shape(recipe: Mapping[str, Any]) -> str:
     return json.dumps({**kept, "optimizer": recipe["optimizer"]["use"], "data": data}, sort_keys=True)
 
 
-def _pace(order: Order, places: Places) -> Pace:
+def pace(order: Order, places: Places) -> Pace:
+    """What a step, an image in evaluation and its features take in a planned run, by a few timed steps."""
     recipe, machine, data = read(order, places)
     machine.prepare()
     timed(recipe, WARM_UP, machine, data)
