@@ -8,7 +8,7 @@ import functools
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from contrast.engine.machine import Machine, cores
 from contrast.errors import InputError, RunFailed
 from contrast.orders import Event, ExecutorIngredient, Order, Tell, kind_of
 from contrast.planned import Plan
-from contrast.prepare import Prepared, prepare
+from contrast.prepare import Prepared, check_reach, prepare
 from contrast.probe import TIMED, WARM_UP, pace, read, steps_of, timed
 from contrast.protocols import Places
 from contrast.store import RunFolder, StudyFolder
@@ -63,14 +63,13 @@ def fastest(plan: Plan, folder: StudyFolder, places: Places, *, relock: bool = F
         InputError: the study can't be carried out.
     """
     inline = _executor("inline")
-    prepared = functools.partial(prepare, plan, folder, places, relock=relock)
-    checked = prepared(inline)
+    checked = prepare(plan, folder, places, inline, relock=relock)
     alike = _commonest(checked.orders)
     fitting = [executor for executor in _candidates(checked, len(alike)) if relock or _keeps(executor, folder)]
     if len(fitting) < 2:
         return next(iter(fitting), inline), []
     steps = _steps(alike[0], places)
-    tries = [_tried(executor, prepared, alike[0], steps) for executor in fitting]
+    tries = [_tried(executor, plan, alike[0], steps) for executor in fitting]
     return chosen(tries), tries
 
 
@@ -132,15 +131,15 @@ def _steps(order: Order, places: Places) -> int:
     return min(steps_of(recipe, len(data.train)), MOST_STEPS, max(TIMED, math.ceil(SECONDS / pace(order, places).step)))
 
 
-def _tried(executor: ExecutorIngredient, prepared: Callable[[ExecutorIngredient], Prepared], like: Order, steps: int) -> Tried:
+def _tried(executor: ExecutorIngredient, plan: Plan, like: Order, steps: int) -> Tried:
     """Carry out as many runs as the executor has at a time, all of one network, seeds of their own; together where they are processes."""
     try:
-        machine = prepared(executor).orders[0].machine
+        check_reach(plan, executor)
     except InputError as error:  # an object of this process, say, which no other has
         return Tried(executor, None, f"does not fit: {error.what}")
     together, found = executor.side_by_side, list[Event]()
     with tempfile.TemporaryDirectory(prefix="contrast-fastest-") as scratch:
-        orders = [_as(like, seed, machine, Path(scratch)) for seed in range(together)]
+        orders = [_as(like, seed, executor, Path(scratch)) for seed in range(together)]
         work = functools.partial(_timed_alike, steps, together if executor.elsewhere else 1)
         try:
             executor.carry_out(orders, work, found.append)
@@ -152,7 +151,8 @@ def _tried(executor: ExecutorIngredient, prepared: Callable[[ExecutorIngredient]
     return Tried(executor, sum(event.detail["images_per_second"] for event in found))
 
 
-def _as(like: Order, seed: int, machine: dict[str, Any], scratch: Path) -> Order:
+def _as(like: Order, seed: int, executor: ExecutorIngredient, scratch: Path) -> Order:
+    machine = {**like.machine, "threads": executor.threads(cores())}
     return dataclasses.replace(like, seed=seed, recipe={**like.recipe, "seed": seed}, machine=machine, folder=scratch / str(seed))
 
 

@@ -58,7 +58,7 @@ def prepare(plan: Plan, folder: StudyFolder, places: Places, executor: ExecutorI
     kept = None if relock else folder.lock()
     machine = Machine.from_lock(kept["machine"]) if kept else resolve(executor.threads(cores()))
     whole = (*plan.arms, *plan.trials)
-    _check_reach(whole, executor)
+    check_reach(plan, executor)
     check = _Check(machine, places, kept, folder)
     data = {arm.name: check.data(arm, plan.first_recipe(arm)) for arm in whole}
     counts = {arm.name: _checked_model(arm, data[arm.name], kept) for arm in whole}
@@ -97,9 +97,13 @@ def _waits(run: RunFolder) -> bool:
     return not run.finished or run.pruned
 
 
-def _check_reach(arms: Sequence[Arm], executor: ExecutorIngredient) -> None:
-    """Refuse objects of this process where runs are carried out in others."""
-    live = next((part.use for arm in arms for part in (arm.recipe.model, arm.recipe.data) if is_live(part.use)), None)
+def check_reach(plan: Plan, executor: ExecutorIngredient) -> None:
+    """Refuse objects of this process where runs are carried out in others.
+
+    Raises:
+        InputError: a network or data set is such an object; names it.
+    """
+    live = next((part.use for arm in (*plan.arms, *plan.trials) for part in (arm.recipe.model, arm.recipe.data) if is_live(part.use)), None)
     if live is not None and executor.elsewhere:
         right = "take the inline executor, or give an importable factory as module:function"
         raise InputError(f"{live.removeprefix(LIVE)!r} is an object of this process, and runs would be in others", where="--executor", right=right)

@@ -66,7 +66,7 @@ def with_metric(study: StudyTables, metric: str) -> pd.DataFrame:
         InputError: there is no such metric; names the nearest.
     """
     runs = study.runs()
-    runs["status"] = runs["status"].replace(["running", "interrupted", "planned"], "unfinished")
+    runs["status"] = runs["status"].replace(["running", "waiting", "interrupted", "planned"], "unfinished")
     if metric in NOT_AVERAGED or metric in KEYS or (metric not in runs.columns and not _is_derived(study, metric)):
         raise InputError(f"there is no metric {metric!r}", right=nearest(metric, names(study, metric)))
     if metric not in runs.columns:

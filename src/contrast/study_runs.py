@@ -81,7 +81,7 @@ class StudyRuns:
     def status(self) -> pd.DataFrame:
         """One row a planned run: arm, seed, status, epoch reached, epochs (of how many), seconds so far, cause of a failure.
 
-        A run that stands at a rung of a pruned study is *waiting*.
+        Status is one of finished, diverged, pruned, running, failed, interrupted, planned, or *waiting*: at a rung of a pruned study.
         """
         import pandas as pd
 
@@ -92,11 +92,11 @@ class StudyRuns:
         rows = run.rows("epochs.csv", RunFolder.EPOCHS)
         last = rows.iloc[-1] if len(rows) else None
         seconds = run.summary["seconds"] if run.summary else (float(last["seconds"]) if last is not None else 0.0)
-        status, reached = run.status, int(last["epoch"]) if last is not None else 0
+        status, reached = self._status(run), int(last["epoch"]) if last is not None else 0
         return {
             "arm": run.arm,
             "seed": run.seed,
-            "status": "waiting" if status == "interrupted" and reached in self._rungs else status,
+            "status": status,
             "epoch": reached,
             "epochs": self._epochs_of(run),
             "seconds": seconds,
@@ -104,10 +104,10 @@ class StudyRuns:
             "folder": run.folder.name,
         }
 
-    @property
-    def _rungs(self) -> list[int]:
-        """Epochs after which runs of a pruned study wait for each other."""
-        return list(designs_of(self.lock, "prune").get("rungs", ()))
+    def _status(self, run: RunFiles) -> str:
+        """A run's status; what stands at a rung is not interrupted: it waits for the others."""
+        status, rungs = run.status, designs_of(self.lock, "prune").get("rungs", ())
+        return "waiting" if status == "interrupted" and RunFolder(run.folder).epochs_kept in rungs else status
 
     def _epochs_of(self, run: RunFiles) -> int | None:
         """How many epochs a run was given, or None where its budget is in steps."""
@@ -116,14 +116,14 @@ class StudyRuns:
         return int(budget["epochs"]) if budget.get("steps") is None and budget.get("epochs") is not None else None
 
     def runs(self) -> pd.DataFrame:
-        """One row a planned run: arm, seed, status, all figures of summary.json (missing until it stands), folder, id.
+        """One row a planned run: arm, seed, status (as `status` has it), all figures of summary.json (missing until it stands), folder, id.
 
         Accuracies are fractions in [0, 1], times are seconds.
         """
         import pandas as pd
 
         rows = [
-            {"arm": run.arm, "seed": run.seed, "status": run.status, "folder": run.folder.name, "id": run.id}
+            {"arm": run.arm, "seed": run.seed, "status": self._status(run), "folder": run.folder.name, "id": run.id}
             | {column: (run.summary or {}).get(column) for column in SUMMARY}
             for run in self._planned
         ]

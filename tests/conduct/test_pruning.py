@@ -77,6 +77,7 @@ def test_a_run_at_a_rung_is_told_to_wait_and_not_to_be_interrupted(tmp_path: Pat
     conduct.carry_out(replace(prepared.orders[0], until_epoch=prepared.lock["designs"]["prune"]["rungs"][0]), lambda event: None)
     status = Results(tmp_path).status()
     assert status["status"].tolist() == ["waiting", *["planned"] * (len(status) - 1)]
+    assert Results(tmp_path).runs()["status"].tolist() == status["status"].tolist()
 
 
 def test_stacked_runs_are_pruned_like_runs_one_by_one(pruned: Results, tmp_path: Path) -> None:
