@@ -3,8 +3,9 @@
 Subjects do the same work: net, data, batch size and augmentation of a row of the reports.
 
 * contrast   what a user gets: our loop, rows and all, machine plan as resolved
-* bare       forward, backward, update on one fixed batch in the same plan: what our loop is held against
-* over-bare  the share of our loop's time that bare steps would take, both in one process, taking turns (no speed)
+* bare       forward, backward, update on one fixed batch in the same plan, the network as the peers have it: eager PyTorch
+* over-own   the share of our loop's time that the bare steps of its own network would take, both in one process, taking turns (no speed)
+* over-bare  the same with the network as the peers have it
 * evaluate   our evaluation of 10,000 images, and `plain-evaluate` the plain loop's
 * operations floating-point operations of training on one image (no speed)
 * peak-bf16, peak-fp32: operations a second of one large convolution, forward and backward: what the machine can do
@@ -14,6 +15,7 @@ Subjects do the same work: net, data, batch size and augmentation of a row of th
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import statistics
 import sys
@@ -87,7 +89,21 @@ def task(name: str) -> peers.Task:
     images = made.data.read(Places.usual())
     train = images.parts == "train"
     pictures, labels, classes = images.pixels[train], images.labels[train].tolist(), len(images.classes)
-    return peers.Task(lambda: made.model.build(images.shape, classes), pictures, labels, made.batch_size, WORKS[name][2], dict(WORKS[name][0]))
+    return peers.Task(
+        lambda: as_written(made.model.build(images.shape, classes)), pictures, labels, made.batch_size, WORKS[name][2], dict(WORKS[name][0])
+    )
+
+
+def as_written(model):
+    """The network with torch's own layers alone, each in its place: what pools before a ReLU is ours."""
+    from torch import nn
+
+    from contrast.layers import PooledFirst
+
+    for module in model.modules():
+        if type(module) is PooledFirst:
+            module.__class__ = nn.Sequential
+    return model
 
 
 def contrast(name: str, seconds: float) -> float:
@@ -108,7 +124,7 @@ def contrast(name: str, seconds: float) -> float:
 def bare(name: str, seconds: float) -> float:
     training = training_of(name)
     images, labels = next(iter(training.batches.of_epoch(0)))
-    model, optimizer, loss, machine = training.state.model, training.state.optimizer, training.recipe.loss, training.machine
+    model, optimizer, loss, machine = as_written(training.state.model), training.state.optimizer, training.recipe.loss, training.machine
     watch = peers.Watch(training.recipe.batch_size, seconds)
     while True:
         with machine.autocast():
@@ -120,7 +136,7 @@ def bare(name: str, seconds: float) -> float:
             return watch.images_per_second
 
 
-def over_bare(name: str, seconds: float) -> float:
+def over_bare(name: str, seconds: float, *, own: bool = False) -> float:
     """Bare steps' time over our loop's for as many steps, the median of turns; each has a model and an optimizer of its own."""
     training, other = training_of(name), training_of(name)
     images, labels = next(iter(other.batches.of_epoch(0)))
@@ -146,6 +162,8 @@ def over_bare(name: str, seconds: float) -> float:
 
     from contrast.engine.step import change, gradients
 
+    if not own:
+        as_written(state.model)
     state.model.train()
     training.keep_now_and_then = stepped
     with contextlib.suppress(Enough):
@@ -210,6 +228,7 @@ OURS = {
     "peak-fp32": lambda name, seconds: peak("fp32", seconds),
     "contrast": contrast,
     "bare": bare,
+    "over-own": functools.partial(over_bare, own=True),
     "over-bare": over_bare,
     "evaluate": evaluate,
     "plain-evaluate": plain_evaluate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -128,7 +129,35 @@ def dense(
 
 def sequence(layers: Iterable[Layer]) -> nn.Sequential:
     """The layers that are there, one after the other."""
-    return nn.Sequential(OrderedDict((name, module) for name, module in layers if module is not None))
+    there = OrderedDict((name, module) for name, module in layers if module is not None)
+    kinds = [type(module) for module in there.values()]
+    return PooledFirst(there) if (nn.ReLU, nn.MaxPool2d) in pairwise(kinds) else nn.Sequential(there)
+
+
+class PooledFirst(nn.Sequential):
+    """Layers one after the other; but where max pooling follows a ReLU it is computed first, which leaves the ReLU fewer values.
+
+    Outputs and gradients have the same bits: the greatest value of a window is the same before the ReLU and after it, and where it
+    is not above zero no gradient passes, whichever of the window's values stands for it. Whoever hooks into one of the two
+    layers finds them in the order in which they are named.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The output of the last layer."""
+        for layer in self._order():
+            input = layer(input)
+        return input
+
+    def _order(self) -> list[nn.Module]:
+        order = list(self)
+        for at, (first, second) in enumerate(pairwise(self)):
+            if type(first) is nn.ReLU and type(second) is nn.MaxPool2d and not (_is_hooked(first) or _is_hooked(second)):
+                order[at : at + 2] = second, first
+        return order
+
+
+def _is_hooked(layer: nn.Module) -> bool:
+    return any((layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks))
 
 
 def check_groups(norms: dict[str, Norm], groups: int, widths: Iterable[int]) -> None:

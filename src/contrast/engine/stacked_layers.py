@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contrast import keyed
-from contrast.layers import Scale
+from contrast.layers import PooledFirst, Scale
 
 Layer = Callable[[Tensor], Tensor]
 Held = Mapping[str, Tensor | None]
@@ -29,7 +29,7 @@ _FOLLOWED = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm,
 
 def layers(model: nn.Module) -> Iterator[nn.Module]:
     """The layers of a plain sequence, of which some may be sequences themselves, in order."""
-    if type(model) is nn.Sequential:
+    if isinstance(model, nn.Sequential) and type(model) in (nn.Sequential, PooledFirst):
         for part in model:
             yield from layers(part)
     else:
