@@ -137,11 +137,18 @@ def bare(name: str, seconds: float) -> float:
 
 
 def over_bare(name: str, seconds: float, *, own: bool = False) -> float:
-    """Bare steps' time over our loop's for as many steps, the median of turns; each has a model and an optimizer of its own."""
-    training, other = training_of(name), training_of(name)
-    images, labels = next(iter(other.batches.of_epoch(0)))
+    """Bare steps' time over our loop's for as many steps, the median of turns; both move the same weights, and so lie in the same memory."""
+    from torch import nn
+
+    from contrast.engine.step import change, gradients
+    from contrast.layers import PooledFirst
+
+    training = training_of(name)
+    images, labels = (one.clone() for one in next(iter(training.batches.of_epoch(0))))
+    state, loss, machine = training.state, training.recipe.loss, training.machine
+    ours = [module for module in state.model.modules() if type(module) is PooledFirst and not own]
     kept, ratios = training.keep_now_and_then, list[float]()
-    state, began, done, turn = other.state, time.perf_counter(), 0, 10
+    began, done, turn = time.perf_counter(), 0, 10
     end = began + 2 * seconds
 
     def stepped() -> None:
@@ -150,21 +157,20 @@ def over_bare(name: str, seconds: float, *, own: bool = False) -> float:
         done += 1
         if done < turn:
             return
-        looped, began = time.perf_counter() - began, time.perf_counter()
+        looped = time.perf_counter() - began
+        for module in ours:
+            module.__class__ = nn.Sequential
+        began = time.perf_counter()
         for _ in range(turn):
-            gradients(state.model, other.recipe.loss, images, labels, other.machine)
+            gradients(state.model, loss, images, labels, machine)
             change(state.model, state.optimizer)
-        bare_took = time.perf_counter() - began
-        ratios.append(bare_took / looped)
+        ratios.append((time.perf_counter() - began) / looped)
+        for module in ours:
+            module.__class__ = PooledFirst
         if time.perf_counter() > end:
             raise Enough
         began, done, turn = time.perf_counter(), 0, max(2, round(turn * 0.5 / looped))
 
-    from contrast.engine.step import change, gradients
-
-    if not own:
-        as_written(state.model)
-    state.model.train()
     training.keep_now_and_then = stepped
     with contextlib.suppress(Enough):
         training.recipe.loop.train(training)

@@ -27,7 +27,7 @@ from contrast.datasets.folder import Folder
 from contrast.decode import decode
 from contrast.engine.batches import Batches, Bound
 from contrast.engine.machine import resolve
-from contrast.engine.streamed import Streamed, Workers
+from contrast.engine.streamed import Streamed, Workers, silent_where_the_other_end_is_gone
 from contrast.engine.training import LoadedData, Training, load
 from contrast.errors import InputError, RunFailed
 from contrast.images import PARTS
@@ -356,6 +356,14 @@ def test_no_worker_outlives_a_run_that_is_ended(root: Path, tmp_path: Path, numb
 
 def heeding_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_a_worker_is_silent_only_where_the_run_that_it_decodes_for_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    for gone in (ConnectionResetError(), BrokenPipeError(), EOFError()):
+        silent_where_the_other_end_is_gone(type(gone), gone, None)
+    assert capsys.readouterr().err == ""
+    silent_where_the_other_end_is_gone(OSError, OSError("disk full"), None)
+    assert "disk full" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -249,11 +249,11 @@ def _as_it_is(chunk: Any) -> Any:
 def _bound(worker: int) -> None:
     """Bind a worker to the process that trains: Ctrl-C reaches that one, which ends its workers, and none lives on without it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.excepthook = _silent_where_the_other_end_is_gone
+    sys.excepthook = silent_where_the_other_end_is_gone
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _silent_where_the_other_end_is_gone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def silent_where_the_other_end_is_gone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An exception hook: a process that was ended while it took a chunk has told so itself, and the thread that hands chunks over need not."""
     if not isinstance(error, ConnectionError | EOFError):
         sys.__excepthook__(kind, error, trace)
