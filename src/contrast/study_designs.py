@@ -261,7 +261,7 @@ def bests(measured: Measured) -> Iterator[Answer]:
 def _of_best(row: Mapping[str, Any], measured: Measured) -> str:
     where = f"Best of {row['of']} {row['among']}"
     if row["same_seeds"]:
-        honest = "picked and measured on the same seeds, expect somewhat less (four seeds or more would keep them apart)"
+        honest = "validation picked it on the seeds that measure it, expect somewhat less (four seeds or more would keep them apart)"
     else:
         honest = f"validation picked it on {row['chosen_on']} seeds, test measured it on the other {row['seeds']}"
     return f"{where}: {row['name']} {_verdict(row, measured)}; {honest}"

@@ -126,7 +126,7 @@ def test_the_best_is_picked_by_validation_on_half_of_the_seeds_and_measured_on_t
 def test_a_best_that_was_measured_on_the_seeds_that_picked_it_says_so(sweep: Results) -> None:
     told = answer(sweep, "best")
     assert told.table["same_seeds"].all()
-    assert "picked and measured on the same seeds" in told.sentences[0]
+    assert "validation picked it on the seeds that measure it" in told.sentences[0]
 
 
 def test_each_step_of_a_ladder_is_a_comparison_with_the_rung_below_judged_as_one_family(tmp_path: Path) -> None:

@@ -60,12 +60,12 @@ def _unpaired(contrasts: Sequence[Contrast], arms: Sequence[ArmRuns], *, raced: 
 
 
 def winner(contrasts: Sequence[Contrast]) -> list[str]:
-    """That the best of many was picked on the seeds that measured it, where one helps."""
+    """That the largest gain of many is partly luck, where one helps."""
     helping = [contrast for contrast in contrasts if contrast.verdict.kind == "helps"]
     if len(contrasts) < 3 or not helping:
         return []
     best = max(helping, key=lambda contrast: abs(contrast.effect or 0.0))
-    return [f"{best.arm} was picked as the best of {len(contrasts)} on the seeds that measured it: expect somewhat less"]
+    return [f"{best.arm} has the largest gain of {len(contrasts)} on the seeds that single it out: expect somewhat less of it"]
 
 
 def _list(seeds: Iterable[int]) -> str:
