@@ -313,7 +313,7 @@ HEAD = """# Benchmarks
 
 Medians over rounds (peers that were not among the best in the first have that round alone), subjects interleaved,
 each in a process of its own. Ratios are what to read: images per second are the machine's.
-*Bare* is forward, backward and update on one fixed batch under the same precision and memory format, the network of layers of torch's own;
+*Bare* is forward, backward and update on one fixed batch under the same precision and memory format, every layer in its place;
 *plain* is the loop of a course report: torchvision transforms an image, DataLoader (0 workers; *plain-2*: 2), fp32;
 *plain-bf16* the same with bf16 autocast and channels-last.
 

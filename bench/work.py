@@ -89,21 +89,17 @@ def task(name: str) -> peers.Task:
     images = made.data.read(Places.usual())
     train = images.parts == "train"
     pictures, labels, classes = images.pixels[train], images.labels[train].tolist(), len(images.classes)
-    return peers.Task(
-        lambda: as_written(made.model.build(images.shape, classes)), pictures, labels, made.batch_size, WORKS[name][2], dict(WORKS[name][0])
-    )
+    as_written()
+    return peers.Task(lambda: made.model.build(images.shape, classes), pictures, labels, made.batch_size, WORKS[name][2], dict(WORKS[name][0]))
 
 
-def as_written(model):
-    """The network with torch's own layers alone, each in its place: what pools before a ReLU is ours."""
+def as_written() -> None:
+    """Have this process compute every layer in its place, as a network of torch's own layers does: what pools before a ReLU is ours."""
     from torch import nn
 
     from contrast.layers import PooledFirst
 
-    for module in model.modules():
-        if type(module) is PooledFirst:
-            module.__class__ = nn.Sequential
-    return model
+    PooledFirst.forward = nn.Sequential.forward
 
 
 def contrast(name: str, seconds: float) -> float:
@@ -122,9 +118,10 @@ def contrast(name: str, seconds: float) -> float:
 
 
 def bare(name: str, seconds: float) -> float:
+    as_written()
     training = training_of(name)
     images, labels = next(iter(training.batches.of_epoch(0)))
-    model, optimizer, loss, machine = as_written(training.state.model), training.state.optimizer, training.recipe.loss, training.machine
+    model, optimizer, loss, machine = training.state.model, training.state.optimizer, training.recipe.loss, training.machine
     watch = peers.Watch(training.recipe.batch_size, seconds)
     while True:
         with machine.autocast():
@@ -138,17 +135,14 @@ def bare(name: str, seconds: float) -> float:
 
 def over_bare(name: str, seconds: float, *, own: bool = False) -> float:
     """Bare steps' time over our loop's for as many steps, the median of turns; both move the same weights, and so lie in the same memory."""
-    from torch import nn
-
     from contrast.engine.step import change, gradients
     from contrast.layers import PooledFirst
 
-    training = training_of(name)
+    training, ours = training_of(name), PooledFirst.forward
     images, labels = (one.clone() for one in next(iter(training.batches.of_epoch(0))))
     state, loss, machine = training.state, training.recipe.loss, training.machine
-    ours = [module for module in state.model.modules() if type(module) is PooledFirst and not own]
     kept, ratios = training.keep_now_and_then, list[float]()
-    began, done, turn = time.perf_counter(), 0, 10
+    began, done, turn = time.perf_counter(), 0, 3
     end = began + 2 * seconds
 
     def stepped() -> None:
@@ -158,16 +152,15 @@ def over_bare(name: str, seconds: float, *, own: bool = False) -> float:
         if done < turn:
             return
         looped = time.perf_counter() - began
-        for module in ours:
-            module.__class__ = nn.Sequential
+        if not own:
+            as_written()
         began = time.perf_counter()
         for _ in range(turn):
             gradients(state.model, loss, images, labels, machine)
             change(state.model, state.optimizer)
         ratios.append((time.perf_counter() - began) / looped)
-        for module in ours:
-            module.__class__ = PooledFirst
-        if time.perf_counter() > end:
+        PooledFirst.forward = ours
+        if time.perf_counter() > end and len(ratios) > 1:
             raise Enough
         began, done, turn = time.perf_counter(), 0, max(2, round(turn * 0.5 / looped))
 

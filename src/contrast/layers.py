@@ -130,8 +130,8 @@ def dense(
 def sequence(layers: Iterable[Layer]) -> nn.Sequential:
     """The layers that are there, one after the other."""
     there = OrderedDict((name, module) for name, module in layers if module is not None)
-    kinds = [type(module) for module in there.values()]
-    return PooledFirst(there) if (nn.ReLU, nn.MaxPool2d) in pairwise(kinds) else nn.Sequential(there)
+    kind = PooledFirst if any(_is_pooled(*pair) for pair in pairwise(there.values())) else nn.Sequential
+    return kind(there)
 
 
 class PooledFirst(nn.Sequential):
@@ -151,9 +151,13 @@ class PooledFirst(nn.Sequential):
     def _order(self) -> list[nn.Module]:
         order = list(self)
         for at, (first, second) in enumerate(pairwise(self)):
-            if type(first) is nn.ReLU and type(second) is nn.MaxPool2d and not (_is_hooked(first) or _is_hooked(second)):
+            if _is_pooled(first, second) and not (_is_hooked(first) or _is_hooked(second)):
                 order[at : at + 2] = second, first
         return order
+
+
+def _is_pooled(first: nn.Module, second: nn.Module) -> bool:
+    return type(first) is nn.ReLU and type(second) is nn.MaxPool2d
 
 
 def _is_hooked(layer: nn.Module) -> bool:

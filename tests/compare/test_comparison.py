@@ -406,7 +406,7 @@ def test_a_winner_that_a_larger_family_takes_back_loses_its_remark():
     near = [value + gain for value, gain in zip(BASE, [0.004, 0.0005, 0.007, 0.002, 0.0045], strict=True)]
     alone = compare(study(base=BASE, near=near, same=BASE, too=BASE), baseline="base")
     noise = compare(study(base=BASE, c=[*BASE[1:], 0.9]), baseline="base")
-    assert alone.remarks == ("near has the largest gain of 3 on the seeds that single it out: expect somewhat less of it",)
+    assert alone.remarks == ("near has the largest gain of 3 arms, in part by luck: expect somewhat less on other seeds",)
     assert judged_together([alone])[0] == alone
     larger = judged_together([alone, noise])[0]
     assert (alone.contrasts[0].verdict.kind, larger.contrasts[0].verdict.kind, larger.remarks) == ("helps", "undecided", ())
@@ -448,7 +448,7 @@ def test_a_study_of_one_arm_answers_with_that_arms_sentence():
 
 
 def test_a_winner_among_many_carries_the_remark_that_it_was_picked():
-    assert several().remarks[-1] == "better has the largest gain of 7 on the seeds that single it out: expect somewhat less of it"
+    assert several().remarks[-1] == "better has the largest gain of 7 arms, in part by luck: expect somewhat less on other seeds"
     assert compare(study(base=BASE, arm=ARM, other=ARM), baseline="base").remarks == ()
 
 

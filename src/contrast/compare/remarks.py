@@ -65,7 +65,7 @@ def winner(contrasts: Sequence[Contrast]) -> list[str]:
     if len(contrasts) < 3 or not helping:
         return []
     best = max(helping, key=lambda contrast: abs(contrast.effect or 0.0))
-    return [f"{best.arm} has the largest gain of {len(contrasts)} on the seeds that single it out: expect somewhat less of it"]
+    return [f"{best.arm} has the largest gain of {len(contrasts)} arms, in part by luck: expect somewhat less on other seeds"]
 
 
 def _list(seeds: Iterable[int]) -> str:

@@ -29,7 +29,7 @@ _FOLLOWED = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm,
 
 def layers(model: nn.Module) -> Iterator[nn.Module]:
     """The layers of a plain sequence, of which some may be sequences themselves, in order."""
-    if isinstance(model, nn.Sequential) and type(model) in (nn.Sequential, PooledFirst):
+    if type(model) is nn.Sequential or type(model) is PooledFirst:
         for part in model:
             yield from layers(part)
     else:
